@@ -1,0 +1,1 @@
+"""Envoy external authorization: who is calling, and may they?"""

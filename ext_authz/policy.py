@@ -1,0 +1,142 @@
+"""THE CONTRACT of ext_authz: the document it obeys.
+
+The gateway compiler builds exactly these types and writes them as ``authz.json``; the service loads them back.
+Nothing here does I/O. A document of an unknown ``format`` is refused whole: a service that half
+understands a policy would half enforce it.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+
+ROUTE_KEY = "route"
+"""``context_extensions`` entry that carries the route id (envoy.service.auth.v3.AttributeContext)."""
+REVISION_KEY = "revision"
+"""``context_extensions`` entry that carries the revision which routed the request."""
+
+HEADER_USER = "x-gate-user"
+HEADER_ROLES = "x-gate-roles"
+HEADER_PLAN = "x-gate-plan"
+HEADER_AUTH_METHOD = "x-gate-auth-method"
+IDENTITY_HEADER_PREFIX = "x-gate-"
+"""Every header with this prefix is written by the gateway only; what a client sends under it is dropped."""
+IDENTITY_HEADERS = (HEADER_USER, HEADER_ROLES, HEADER_PLAN, HEADER_AUTH_METHOD)
+
+METADATA_NAMESPACE = "envoy.filters.http.ext_authz"
+"""Where Envoy keeps the dynamic metadata of a CheckResponse."""
+METADATA_SUBJECT = "subject"
+"""``user:<id>`` or, for an anonymous caller, ``address:<ip>``: what per-user limits count by."""
+METADATA_USER = "user"
+METADATA_ROLE = "role"
+"""The role that the granting rule matched, ``-`` when none did."""
+METADATA_PLAN = "plan"
+METADATA_KEY_ID = "key_id"
+METADATA_AUTH_METHOD = "auth_method"
+METADATA_DECISION = "decision"
+METADATA_REASON = "reason"
+ABSENT = "-"
+"""Stands for "has none" in metadata: Envoy drops a descriptor whose value is missing or empty."""
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Jwks(_Document):
+    """Where an issuer's public keys come from (RFC 7517): exactly one of the two is set.
+
+    ``file`` is an absolute path, or a path relative to the service's state directory.
+    """
+
+    file: str | None = None
+    url: str | None = None
+
+
+class Issuer(_Document):
+    """One trusted token issuer (RFC 7519) and how its claims become a user.
+
+    A claim is named by a dotted path (``realm_access.roles``); ``attributes`` maps a user attribute's name to one.
+    """
+
+    name: str
+    issuer: str
+    audiences: tuple[str, ...] = Field(min_length=1)
+    algorithms: tuple[Algorithm, ...] = Field(min_length=1)
+    jwks: Jwks
+    leeway_seconds: int = Field(default=30, ge=0, le=300)
+    user_claim: str = "sub"
+    roles_claim: str | None = "roles"
+    plan_claim: str | None = None
+    attributes: dict[str, str] = {}
+
+
+class StaticKey(_Document):
+    """An API key that the spec itself carries, by its SHA-256 (lower-case hex of the whole key as sent)."""
+
+    id: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    user: str
+    roles: tuple[str, ...] = ()
+    plan: str | None = None
+    attributes: dict[str, str] = {}
+
+
+class ApiKeys(_Document):
+    """API keys: the request header (lower-case) they come in, and those that are not in Redis."""
+
+    header: str
+    static: tuple[StaticKey, ...] = ()
+    stale_seconds: int = Field(default=60, ge=0)
+    """How long a key already seen keeps working while Redis is away."""
+
+
+class Condition(_Document):
+    """``variable`` of the route's path template must equal ``attribute`` of the user.
+
+    ``attribute`` is ``id``, ``plan``, or the name of an entry of the user's attributes written
+    ``attributes.<name>``. A missing one on either side never matches.
+    """
+
+    variable: str
+    attribute: str
+
+
+class Rule(_Document):
+    """Grants access when method, role and every condition match.
+
+    ``methods`` None: any method. ``roles`` None: any authenticated caller.
+    """
+
+    methods: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
+    where: tuple[Condition, ...] = ()
+
+
+class Route(_Document):
+    """What one route demands. ``public`` needs no credential, yet a bad credential is still refused."""
+
+    public: bool = False
+    rules: tuple[Rule, ...] = ()
+    path_template: str | None = None
+    """Set on routes matched by template (``/customers/{id}``): where path variables come from."""
+
+
+class Policy(_Document):
+    """Everything ext_authz obeys for one revision of one gateway; ``routes`` is keyed by route id."""
+
+    format: Literal[1] = FORMAT
+    revision: str
+    gateway: str
+    api_keys: ApiKeys | None = None
+    issuers: tuple[Issuer, ...] = ()
+    forward_credentials: bool = False
+    routes: dict[str, Route]
+
+
+def load(document: bytes) -> Policy:
+    """Parse ``authz.json``. Raises ValueError (pydantic.ValidationError) when it is not a policy of this format."""
+    return Policy.model_validate_json(document)
