@@ -1,0 +1,131 @@
+"""One worker process: the gRPC server, its health, and a policy that follows the files."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import TypeVar
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from serving import logs
+from serving.policies import PolicyBook
+from serving.service import Document, Service
+from serving.settings import Values
+
+log = logging.getLogger(__name__)
+PolicyT = TypeVar("PolicyT", bound=Document)
+
+GRPC_OPTIONS = (
+    ("grpc.so_reuseport", 1),
+    ("grpc.max_receive_message_length", 1 << 20),  # a CheckRequest carries headers: Envoy caps them far below 1 MiB
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+def run(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
+    """Serve until SIGTERM, SIGINT or the end of the parent (its end of our stdin closes). Returns the exit code."""
+    logs.configure(values["log_level"])
+    if sys.platform == "win32":
+        asyncio.run(_serve(service, values, address, report))
+    else:
+        import uvloop  # noqa: PLC0415 - does not exist on Windows
+
+        uvloop.run(_serve(service, values, address, report))
+    return 0
+
+
+async def _serve(service: Service[PolicyT], values: Values, address: str, report: Path) -> None:
+    policies = PolicyBook(values["state_dir"], service.policy_file, service.load_policy)
+    policies.refresh()
+    server = grpc.aio.server(options=GRPC_OPTIONS)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    async with service.worker(values, policies) as register, _stopped() as stopped:
+        register(server)
+        if server.add_insecure_port(address) == 0:
+            raise OSError(f"cannot listen on {address}")
+        await server.start()
+
+        async def publish() -> None:
+            """Health and status say the same: ready once there is a policy to obey."""
+            ready = policies.current is not None or bool(policies.revisions)
+            status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            await health_servicer.set(service.grpc_service, status)
+            await health_servicer.set("", status)
+            _write(report, policies, ready=ready)
+
+        async def follow() -> None:
+            async for _ in policies.follow():
+                await publish()
+
+        await publish()
+        async with _background(follow()):
+            log.info("serving", extra={"service": service.name, "address": address})
+            await stopped.wait()
+        log.info("draining", extra={"seconds": values["drain_seconds"]})
+        await health_servicer.enter_graceful_shutdown()
+        await server.stop(values["drain_seconds"])
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _background(follow: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run ``follow`` beside the block.
+
+    Should it ever fail, the process ends: a service that no longer follows its policy must not look healthy.
+    """
+    task = asyncio.create_task(follow)
+
+    def on_end(ended: asyncio.Task[None]) -> None:
+        if not ended.cancelled() and ended.exception() is not None:
+            log.critical("policy watch failed", exc_info=ended.exception())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    task.add_done_callback(on_end)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _stopped() -> AsyncIterator[asyncio.Event]:
+    """An event that is set by SIGTERM, SIGINT, or the parent's death."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+
+    def parent_gone() -> None:
+        if not os.read(sys.stdin.fileno(), 1):
+            loop.remove_reader(sys.stdin.fileno())
+            stopped.set()
+
+    loop.add_reader(sys.stdin.fileno(), parent_gone)
+    try:
+        yield stopped
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+
+
+def _write(report: Path, policies: PolicyBook[PolicyT], *, ready: bool) -> None:
+    """Tell the parent, which answers /status for all workers, what this one has loaded."""
+    document = {
+        "pid": os.getpid(),
+        "ready": ready,
+        "current": policies.current.revision if policies.current else None,
+        "revisions": policies.revisions,
+        "rejected": policies.rejected,
+    }
+    fresh = report.with_suffix(".tmp")
+    fresh.write_text(json.dumps(document))
+    fresh.replace(report)
