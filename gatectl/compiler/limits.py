@@ -1,0 +1,58 @@
+"""Rate limits → the limiter's policy and, from the same values, the descriptors that Envoy sends.
+
+Both sides of a descriptor are made here: a name that Envoy sent and the limiter did not know would be no limit.
+"""
+
+from ext_authz import policy as authz
+from gatectl.snapshot import DescriptorEntry
+from gatectl.spec.model import RateLimit, Spec
+from ratelimit_svc import policy as limits
+
+UNSEALED = ""
+"""The revision before the bundle is sealed."""
+_METADATA = {
+    "user": authz.METADATA_SUBJECT,
+    "role": authz.METADATA_ROLE,
+    "plan": authz.METADATA_PLAN,
+    "api_key": authz.METADATA_KEY_ID,
+    "client_address": authz.METADATA_CLIENT_ADDRESS,
+}
+
+
+def compile_limits(spec: Spec) -> limits.Policy:
+    """What ratelimit_svc obeys."""
+    return limits.Policy(
+        revision=UNSEALED,
+        gateway=spec.name,
+        on_store_failure=spec.rate_limiting.when_redis_is_away,
+        limits={
+            limit.name: limits.Limit(
+                algorithm=limit.algorithm,
+                requests=limit.limit.requests,
+                window_ms=limit.limit.window_ms,
+                per=limit.per,
+                when=dict(limit.when),
+            )
+            for limit in sorted(spec.rate_limits, key=lambda limit: limit.name)
+        },
+    )
+
+
+def descriptors(spec: Spec, route: str) -> tuple[tuple[DescriptorEntry, ...], ...]:
+    """One descriptor for each limit that applies to ``route``; the revision is added when rendering."""
+    return tuple(
+        _descriptor(limit, route) for limit in spec.rate_limits if limit.routes is None or route in limit.routes
+    )
+
+
+def _descriptor(limit: RateLimit, route: str) -> tuple[DescriptorEntry, ...]:
+    """The entries in the order of the contract: ``limit``, (``revision``,) ``per``, ``when``."""
+    return (
+        DescriptorEntry(limits.LIMIT_KEY, constant=limit.name),
+        *(
+            DescriptorEntry(dimension, constant=route)
+            if dimension == "route"
+            else DescriptorEntry(dimension, metadata=_METADATA[dimension])
+            for dimension in (*limit.per, *limit.when)
+        ),
+    )

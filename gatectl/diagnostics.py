@@ -1,0 +1,88 @@
+"""Mistakes as values: a stable code, where it is, what is wrong, what to do.
+
+Every code is listed in ``CODES`` and explained in ``docs/errors.md``; a code never changes its meaning.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+CODES = {
+    "GC0001": "the file cannot be read",
+    "GC0002": "the text is not YAML",
+    "GC0003": "a key stands twice in one mapping",
+    "GC0004": "an environment reference is wrong or unset",
+    "GC0100": "unknown field",
+    "GC0101": "a field is missing",
+    "GC0102": "a value has the wrong type or is not one of the allowed words",
+    "GC0103": "a name refers to nothing",
+    "GC0104": "two objects have the same name",
+    "GC0105": "a duration, size or rate cannot be read",
+    "GC0106": "a value is out of range or malformed",
+    "GC0107": "a route can never match",
+    "GC0108": "two settings contradict each other",
+    "GC0200": "the rendered configuration is not valid Envoy API",
+    "GC0201": "Envoy refuses the configuration",
+}
+"""Code → title. 00xx reading, 01xx the spec, 02xx what it renders to."""
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True)
+class Location:
+    """A place in a text: line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """``file:line:column``, as editors and terminals link it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One mistake. ``hint`` says what to do, as a sentence without capital; ``location`` is None for whole files."""
+
+    code: str
+    message: str
+    location: Location | None = None
+    hint: str | None = None
+    severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        """An unlisted code is a bug here, found by the first test that meets it."""
+        assert self.code in CODES, self.code
+
+    def __str__(self) -> str:
+        """``gateway.yaml:12:7: error[GC0103] message (hint)``."""
+        place = f"{self.location}: " if self.location else ""
+        return f"{place}{self.severity}[{self.code}] {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        """Reading order: by file, line, column."""
+        at = self.location or Location("", 0, 0)
+        return at.file, at.line, at.column, self.code, self.message
+
+
+class SpecError(Exception):
+    """The spec is wrong: all its mistakes at once, in reading order. Exit code 65."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(set(diagnostics), key=lambda diagnostic: diagnostic.sort_key))
+        super().__init__("\n".join(map(str, self.diagnostics)))
+
+
+class GatectlError(Exception):
+    """Something else than the spec went wrong; the message is a sentence for the user that says what to do.
+
+    ``exit_code``: 1 error, 4 a data plane rejected it and everything was put back, 5 no convergence in time or
+    unreachable, 64 usage.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)

@@ -1,0 +1,96 @@
+"""The small types of the spec: durations, sizes, rates, names. Text in, plain numbers out."""
+
+import re
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
+_SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_RATE = re.compile(r"(\d+)/(?:(second|minute|hour|day)|(\d+(?:\.\d+)?(?:ms|s|m|h|d)))")
+_RATE_UNITS = {"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+LONGEST_MS = 366 * 86_400_000
+
+
+def _unreadable(what: str, example: str) -> PydanticCustomError:
+    return PydanticCustomError("unreadable", "{what}, such as {example}", {"what": what, "example": example})
+
+
+def parse_duration(value: Any) -> int:
+    """``500ms``, ``30s``, ``5m``, ``1.5h``, ``2d`` → whole milliseconds, 1 ms to 366 days."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise _unreadable("not a duration: a number with one of ms, s, m, h, d", "30s")
+    milliseconds = round(float(match[1]) * _DURATION_UNITS[match[2]])
+    if not 1 <= milliseconds <= LONGEST_MS:
+        raise _unreadable("a duration from 1ms to 366d is needed", "30s")
+    return milliseconds
+
+
+def parse_size(value: Any) -> int:
+    """``512B``, ``32KiB``, ``1MiB`` → bytes, at least 1."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not 1 <= (size := int(match[1]) * _SIZE_UNITS[match[2]]) < 1 << 32:
+        raise _unreadable("not a size: a whole number with one of B, KiB, MiB, GiB, below 4GiB", "1MiB")
+    return size
+
+
+class Rate(NamedTuple):
+    """``requests`` per ``window_ms`` milliseconds."""
+
+    requests: int
+    window_ms: int
+
+
+def parse_rate(value: Any) -> Rate:
+    """``100/minute``, ``10/second``, ``50/90s`` → Rate. 0 requests is allowed and refuses everything."""
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > 2**53:
+        raise _unreadable("not a rate: requests per second, minute, hour, day or duration", "100/minute or 50/90s")
+    return Rate(int(match[1]), _RATE_UNITS[match[2]] if match[2] else parse_duration(match[3]))
+
+
+def _no_control_characters(text: str) -> str:
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+        raise PydanticCustomError("malformed", "control characters are not allowed here")
+    return text
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s"]}),
+]
+"""Milliseconds, written ``30s``."""
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["1MiB"]}),
+]
+"""Bytes, written ``1MiB``."""
+RateField = Annotated[
+    Rate,
+    BeforeValidator(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_RATE.pattern}$", "examples": ["100/minute"]}),
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Lower-case letters, digits and dashes: safe in metrics, headers, file and resource names."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_no_control_characters)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}$")]
+"""RFC 9110 token without the underscore, which Envoy refuses at the edge."""
+HeaderValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[\t\x20-\x7e]*$")]
+Method = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,20}$")]
+Path = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~!$&'()*+,=:@/%-]*$", max_length=2048)]
+"""An absolute path without query, fragment, or ``;``."""
+PathTemplate = Annotated[
+    str, StringConstraints(pattern=r"^(/([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+$", max_length=2048)
+]
+"""``/customers/{customer_id}/notes``: a variable is one whole segment."""
+Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+"""A host name without port, lower-case; ``*.example.com`` matches every name below."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+Endpoint = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
+"""``host:port``; an IPv6 address stands in brackets."""

@@ -1,0 +1,1 @@
+"""Snapshot → Bundle: Jinja fills leaves, JSON carries structure, the Envoy API judges."""

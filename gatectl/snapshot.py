@@ -1,0 +1,157 @@
+"""What was meant: the gateway with every name minted, every default filled in and every reference resolved.
+
+Plain frozen values between the spec's language and Envoy's. Times are milliseconds, sizes bytes. The two service
+policies are the services' own types; their ``revision`` is filled in when the bundle is sealed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ext_authz import policy as authz
+from ratelimit_svc import policy as limits
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The one listener."""
+
+    address: str
+    port: int
+    max_request_body: int
+    max_request_headers: int
+    max_connections: int
+    idle_timeout_ms: int
+    request_headers_timeout_ms: int
+    request_timeout_ms: int
+    trusted_proxies: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Host name or IP address, and port."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """An active HTTP health check."""
+
+    path: str
+    interval_ms: int
+    timeout_ms: int
+    healthy_threshold: int
+    unhealthy_threshold: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One upstream as Envoy's cluster."""
+
+    id: str
+    endpoints: tuple[Endpoint, ...]
+    discovery: Literal["STATIC", "STRICT_DNS"]
+    lb_policy: Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH"]
+    http2: bool
+    connect_timeout_ms: int
+    max_connections: int
+    max_pending_requests: int
+    max_requests: int
+    retry_budget_percent: int
+    consecutive_failures: int
+    ejection_time_ms: int
+    health_check: HealthCheck | None
+
+
+@dataclass(frozen=True)
+class PathMatch:
+    """``template`` is in Envoy's syntax."""
+
+    kind: Literal["exact", "prefix", "template"]
+    value: str
+
+
+@dataclass(frozen=True)
+class HeaderMatch:
+    """A request header that must be there, and how its value must be."""
+
+    name: str
+    kind: Literal["exact", "prefix", "present"]
+    value: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Envoy's retry_on words, comma separated; times in milliseconds."""
+
+    on: str
+    attempts: int
+    per_try_timeout_ms: int | None
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Cross-origin policy. Origins are exact, or ``*``."""
+
+    allow_origins: tuple[str, ...]
+    allow_methods: str
+    allow_headers: str
+    expose_headers: str
+    allow_credentials: bool
+    max_age_seconds: int
+
+
+@dataclass(frozen=True)
+class DescriptorEntry:
+    """One entry of a rate-limit descriptor: a constant, or a key of ext_authz's dynamic metadata."""
+
+    key: str
+    constant: str | None = None
+    metadata: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of Envoy, with what ext_authz and the limiter are told when it matches."""
+
+    id: str
+    path: PathMatch
+    methods: tuple[str, ...]
+    headers: tuple[HeaderMatch, ...]
+    cluster: str
+    timeout_ms: int
+    retry: Retry
+    prefix_rewrite: str | None
+    hash_by: Literal["client_address", "user"] | None
+    request_headers_set: tuple[tuple[str, str], ...]
+    request_headers_remove: tuple[str, ...]
+    response_headers_set: tuple[tuple[str, str], ...]
+    response_headers_remove: tuple[str, ...]
+    cors: Cors | None
+    descriptors: tuple[tuple[DescriptorEntry, ...], ...]
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """Routes of a group of host names, in order."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A whole gateway, ready to render."""
+
+    name: str
+    listener: Listener
+    clusters: tuple[Cluster, ...]
+    virtual_hosts: tuple[VirtualHost, ...]
+    credential_headers: tuple[str, ...]
+    """Lower-case request headers that may carry a credential: what ext_authz is shown."""
+    fail_closed_limits: bool
+    """Refuse when the limiter cannot answer."""
+    authz: authz.Policy
+    limits: limits.Policy

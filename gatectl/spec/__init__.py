@@ -1,0 +1,1 @@
+"""What the user writes: text → Spec, with the place of every node kept for error messages."""

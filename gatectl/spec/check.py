@@ -1,0 +1,145 @@
+"""What types cannot say: names that refer to nothing, settings that contradict, routes that can never match."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+
+from gatectl.diagnostics import Diagnostic, Location
+from gatectl.spec.draft import Draft
+from gatectl.spec.model import AccessRule
+from gatectl.spec.overlap import shadowed
+
+Check = Callable[[Draft], Iterator[Diagnostic]]
+
+
+def check(draft: Draft) -> list[Diagnostic]:
+    """Every mistake that only the whole spec shows."""
+    return [diagnostic for one in CHECKS for diagnostic in one(draft)]
+
+
+def _references(draft: Draft) -> Iterator[Diagnostic]:
+    upstreams = draft.keys("upstreams")
+    names = dict(draft.words("name", "routes"))
+    for index, upstream in draft.words("upstream", "routes"):
+        node = draft.tree.find(("routes", index, "upstream"))
+        yield from _known(node.at, f'route "{names.get(index, index)}"', "upstream", upstream, upstreams, node.shown)
+    for index, limit in draft.limits:
+        for position, name in enumerate(limit.routes or ()):
+            at = draft.tree.find(("rate_limits", index, "routes", position)).at
+            yield from _known(at, f'rate limit "{limit.name}"', "route", name, names.values())
+    users = [key.user for key in draft.development.keys]
+    for index, request in enumerate(draft.development.requests):
+        if request.key is not None:
+            at = draft.tree.find(("development", "requests", index, "key")).at
+            yield from _known(at, f'request "{request.title}"', "development key", request.key, users)
+
+
+def _known(at: Location, who: str, kind: str, name: str, known: Iterable[str], shown: str = "") -> Iterator[Diagnostic]:
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(names) or 'none'}"
+        yield Diagnostic("GC0103", f'{who} names an unknown {kind} "{shown or name}"', at, hint)
+
+
+UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("name", ("routes",)),
+    ("name", ("rate_limits",)),
+    ("name", ("authentication", "jwt")),
+    ("issuer", ("authentication", "jwt")),
+    ("id", ("authentication", "api_keys", "static")),
+    ("name", ("development", "processes")),
+    ("user", ("development", "keys")),
+)
+
+
+def _duplicates(draft: Draft) -> Iterator[Diagnostic]:
+    for field, path in UNIQUE:
+        seen: dict[str, int] = {}
+        for index, name in draft.words(field, *path):
+            if name in seen:
+                first = draft.tree.find((*path, seen[name], field)).at
+                node = draft.tree.find((*path, index, field))
+                message = f'{path[-1]}: the {field} "{node.shown}" is already taken'
+                yield Diagnostic("GC0104", message, node.at, f"first at {first.file}:{first.line}")
+            seen.setdefault(name, index)
+
+
+def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
+    for index, issuer in draft.issuers:
+        if len(issuer.jwks.model_dump(exclude_none=True)) != 1:
+            at = draft.tree.find(("authentication", "jwt", index, "jwks")).at
+            yield Diagnostic("GC0108", f'issuer "{issuer.name}" needs exactly one of file, url, local for its JWKS', at)
+    for index, route in draft.routes:
+        given = [name for name in ("path", "path_prefix", "path_template") if getattr(route.match, name) is not None]
+        if len(given) != 1:
+            node = draft.tree.find(("routes", index, "match"))
+            message = f'route "{route.name}" needs exactly one of path, path_prefix, path_template'
+            yield Diagnostic("GC0108", message, node.key_at or node.at)
+        for header, matcher in route.match.headers.items():
+            if not isinstance(matcher, str) and len(matcher.model_dump(exclude_none=True)) != 1:
+                at = draft.tree.find(("routes", index, "match", "headers", header)).at
+                yield Diagnostic("GC0108", f'header "{header}" needs exactly one of exact, prefix, present', at)
+
+
+def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
+    for index, route in draft.routes:
+        if route.access != "public" and not draft.authenticates:
+            message = f'route "{route.name}" needs a caller, but no authentication is configured'
+            at = draft.tree.find(("routes", index, "access")).at
+            yield Diagnostic("GC0108", message, at, "add authentication.api_keys or .jwt")
+        if route.rewrite_prefix is not None and route.match.path_prefix is None:
+            message = f'route "{route.name}" has rewrite_prefix but no path_prefix'
+            yield Diagnostic("GC0108", message, draft.tree.find(("routes", index, "rewrite_prefix")).at)
+    for name, upstream in draft.upstreams.items():
+        if (upstream.load_balancing == "ring_hash") != (upstream.hash_by is not None):
+            message = f'upstream "{name}": load_balancing ring_hash and hash_by belong together'
+            yield Diagnostic("GC0108", message, draft.tree.find(("upstreams", name)).at)
+        for position, endpoint in enumerate(upstream.endpoints):
+            if not 1 <= int(endpoint.rpartition(":")[2]) <= 65535:
+                at = draft.tree.find(("upstreams", name, "endpoints", position)).at
+                yield Diagnostic("GC0106", f'upstream "{name}": the port must be 1 to 65535', at)
+    for index, limit in draft.limits:
+        if len(set(limit.per)) != len(limit.per):
+            at = draft.tree.find(("rate_limits", index, "per")).at
+            yield Diagnostic("GC0104", f'rate limit "{limit.name}" counts by the same thing twice', at)
+
+
+def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
+    for index, route in draft.routes:
+        template = route.match.path_template or ""
+        variables = [segment[1:-1] for segment in template.split("/") if segment.startswith("{")]
+        if len(variables) != len(set(variables)):
+            at = draft.tree.find(("routes", index, "match", "path_template")).at
+            yield Diagnostic("GC0104", f'route "{route.name}" uses a path variable twice', at)
+        for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
+            for variable in rule.where if isinstance(rule, AccessRule) else ():
+                node = draft.tree.find(("routes", index, "access", position, "where", variable))
+                who = f'route "{route.name}"'
+                yield from _known(node.key_at or node.at, who, "path variable", variable, variables)
+
+
+def _cors(draft: Draft) -> Iterator[Diagnostic]:
+    for path, cors in draft.cors:
+        if cors.allow_credentials and "*" in cors.allow_origins:
+            at = draft.tree.find((*path, "allow_origins")).at
+            message = "allow_credentials with the origin * opens every user's session to every site"
+            yield Diagnostic("GC0108", message, at, "list the origins")
+
+
+def _never_match(draft: Draft) -> Iterator[Diagnostic]:
+    routes = [route for _, route in draft.routes]
+    for later, earlier in shadowed(routes):
+        node = draft.tree.find(("routes", draft.routes[later][0], "match"))
+        message = f'route "{routes[later].name}" can never match: "{routes[earlier].name}" takes all its requests'
+        yield Diagnostic("GC0107", message, node.key_at or node.at, "the first route that matches wins: move it up")
+
+
+CHECKS: tuple[Check, ...] = (
+    _references,
+    _duplicates,
+    _exactly_one,
+    _contradictions,
+    _path_variables,
+    _cors,
+    _never_match,
+)

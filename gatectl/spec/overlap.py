@@ -1,0 +1,73 @@
+"""Which routes can never match, because an earlier one takes every request they would."""
+
+from collections.abc import Iterator, Sequence
+
+from gatectl.spec.model import HeaderMatch, HeaderMatcher, Match, Route
+
+VARIABLE = None
+"""A segment of a path template that takes any value."""
+
+
+def shadowed(routes: Sequence[Route]) -> Iterator[tuple[int, int]]:
+    """Pairs (later, earlier) of indices: ``earlier`` takes everything that ``later`` could."""
+    index: dict[tuple[str | None, ...], list[int]] = {}
+    for later, route in enumerate(routes):
+        for earlier in sorted({i for key in _lookup_keys(route.match) for i in index.get(key, ())}):
+            if _covers(routes[earlier].match, route.match):
+                yield later, earlier
+                break
+        index.setdefault(_own_key(route.match), []).append(later)
+
+
+def _own_key(match: Match) -> tuple[str | None, ...]:
+    """Routes are looked up by the literal segments a path must start with, so 2000 routes are not 2,000,000 pairs."""
+    return tuple(_segments(match)[: _literal_length(match)])
+
+
+def _lookup_keys(match: Match) -> list[tuple[str | None, ...]]:
+    """The keys of every route that could cover this one: each leading part of its own literal segments."""
+    literal = _segments(match)[: _literal_length(match)]
+    return [tuple(literal[:length]) for length in range(len(literal) + 1)]
+
+
+def _literal_length(match: Match) -> int:
+    segments = _segments(match)
+    return segments.index(VARIABLE) if VARIABLE in segments else len(segments)
+
+
+def _segments(match: Match) -> list[str | None]:
+    path = match.path or match.path_prefix or match.path_template or "/"
+    if match.path_prefix is not None:
+        path = path.rstrip("/")
+    return [VARIABLE if match.path_template and segment.startswith("{") else segment for segment in path.split("/")[1:]]
+
+
+def _covers(wide: Match, narrow: Match) -> bool:
+    return (
+        _path_covers(wide, narrow)
+        and (not wide.hosts or (bool(narrow.hosts) and all(_host_in(host, wide.hosts) for host in narrow.hosts)))
+        and (not wide.methods or (bool(narrow.methods) and set(narrow.methods) <= set(wide.methods)))
+        and all(_header_covers(name, matcher, narrow) for name, matcher in wide.headers.items())
+    )
+
+
+def _path_covers(wide: Match, narrow: Match) -> bool:
+    ours, theirs = _segments(wide), _segments(narrow)
+    if wide.path is not None:
+        return wide.path == narrow.path
+    if wide.path_prefix is not None:
+        return theirs[: len(ours)] == ours
+    if narrow.path_prefix is not None or len(ours) != len(theirs):
+        return False
+    return all(mine is VARIABLE or mine == other for mine, other in zip(ours, theirs, strict=True))
+
+
+def _host_in(host: str, hosts: Sequence[str]) -> bool:
+    return host in hosts or any(wild.startswith("*.") and host.endswith(wild[1:]) for wild in hosts)
+
+
+def _header_covers(name: str, matcher: HeaderMatch, narrow: Match) -> bool:
+    other = {header.lower(): value for header, value in narrow.headers.items()}.get(name.lower())
+    if other is None:
+        return False
+    return other == matcher or (isinstance(matcher, HeaderMatcher) and matcher.present is True)

@@ -1,0 +1,226 @@
+"""YAML text → a tree that remembers where everything stood.
+
+YAML 1.2 core scalars only (``no``, ``on``, ``012`` and ``1:30`` mean what they look like). Environment references are
+filled in here, leaf by leaf, so that a value can never add structure; a leaf knows whether it came from the
+environment, and then its value is never shown.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gatectl.diagnostics import Diagnostic, Location
+
+MAX_NODES = 500_000
+"""Aliases can make a small file expand without end; 2000 routes are some 50,000 nodes."""
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A scalar, a mapping or a list. ``source`` is a scalar's text as written, references not filled in."""
+
+    value: "str | int | float | bool | dict[str, Node] | list[Node] | None"
+    at: Location
+    source: str = ""
+    key_at: Location | None = None
+    """Where the key of this node stands, when it is the value of one."""
+    from_environment: bool = False
+
+    def plain(self) -> Any:
+        """The bare data: dicts, tuples and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return tuple(node.plain() for node in self.value)
+        return self.value
+
+    @property
+    def shown(self) -> str:
+        """A scalar as messages may quote it: as written, so that nothing from the environment is shown."""
+        return self.source if self.from_environment else str(self.value)
+
+    def find(self, path: tuple[int | str, ...]) -> "Node":
+        """The node at ``path``, or the nearest one above it. Steps that are no part of the data are passed over."""
+        node = self
+        for step in path:
+            if isinstance(node.value, dict):
+                node = node.value.get(str(step), node)
+            elif isinstance(node.value, list) and isinstance(step, int):
+                node = node.value[step]
+        return node
+
+
+class _Loader(yaml.CSafeLoader):
+    """Composes nodes; the implicit types are those of YAML 1.2's core schema."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"null|Null|NULL|~|", "nN~"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""] if _tag == "null" else list(_first)
+    )
+
+
+def _implicit_tag(text: str) -> str:
+    return str(_Loader("").resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]
+
+
+class Reader:
+    """Reads one text. ``read`` returns None when there is no tree to go on with; mistakes are in ``diagnostics``."""
+
+    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._file, self._environ, self._count = file, environ, 0
+
+    def read(self, text: str) -> Node | None:
+        """Parse ``text``."""
+        try:
+            loader = _Loader(text)
+            try:
+                root = loader.get_single_node()
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            at = Location(self._file, mark.line + 1, mark.column + 1) if mark else None
+            self._report("GC0002", " ".join(filter(None, (error.context, error.problem))) or "not YAML", at)
+            return None
+        except yaml.YAMLError as error:  # a character that YAML does not allow
+            self._report("GC0002", str(error).splitlines()[0], Location(self._file, 1, 1))
+            return None
+        if root is None:
+            self._report("GC0002", "the file is empty", Location(self._file, 1, 1), "`gatectl init` writes a start")
+            return None
+        if not isinstance(root, yaml.MappingNode):
+            self._report("GC0102", "a gateway spec is a mapping of fields", self._at(root))
+            return None
+        try:
+            return self._convert(root, None, ())
+        except RecursionError:
+            self._report("GC0002", "the file is nested too deeply", Location(self._file, 1, 1))
+            return None
+
+    def _convert(self, node: yaml.Node, key_at: Location | None, above: tuple[int, ...]) -> Node | None:
+        self._count += 1
+        if id(node) in above or self._count > MAX_NODES:
+            if self._count <= MAX_NODES + 1:
+                self._report("GC0002", "an alias makes the file endless or far too large", self._at(node))
+            self._count = max(self._count, MAX_NODES + 1)
+            return None
+        at, above = self._at(node), (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node, above), at, key_at=key_at)
+        if isinstance(node, yaml.SequenceNode):
+            items = (self._convert(item, None, above) for item in node.value)
+            return Node([item for item in items if item is not None], at, key_at=key_at)
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, at, key_at)
+
+    def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
+        fields: dict[str, Node] = {}
+        for key_node, value_node in node.value:
+            key_at = self._at(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._report("GC0102", "a key must be a plain word", key_at)
+                continue
+            key = str(key_node.value)
+            if key in fields:
+                first = fields[key].key_at
+                self._report(
+                    "GC0003", f'"{key}" stands twice', key_at, f"first on line {first.line}" if first else None
+                )
+                continue
+            value = self._convert(value_node, key_at, above)
+            if value is not None:
+                fields[key] = value
+        return fields
+
+    def _scalar(self, node: yaml.ScalarNode, at: Location, key_at: Location | None) -> Node:
+        text = str(node.value)
+        filled, from_environment = self._fill(text, at)
+        tag = str(node.tag)
+        if from_environment and node.style is None:
+            tag = _implicit_tag(filled)  # ${PORT} may be a number
+        kind = tag.removeprefix("tag:yaml.org,2002:")
+        value: str | int | float | bool | None
+        if kind == "null":
+            value = None
+        elif kind == "bool":
+            value = filled.lower() == "true"
+        elif kind == "int":
+            value = int(filled) if len(filled) <= 20 else filled  # CPython refuses to parse thousands of digits
+        elif kind == "float":
+            value = float(filled)
+        elif kind == "str":
+            value = filled
+        else:
+            self._report("GC0102", f"the YAML tag {node.tag} is not supported", at)
+            value = None
+        return Node(value, at, text, key_at, from_environment)
+
+    def _fill(self, text: str, at: Location) -> tuple[str, bool]:
+        """``text`` with its references filled in, and whether there were any. ``$${`` stands for a literal ``${``."""
+        found = False
+
+        def replace(match: re.Match[str]) -> str:
+            nonlocal found
+            if match[0] == "$${":
+                return "${"
+            found = True
+            variable = _VARIABLE.fullmatch(match[1])
+            if variable is None or not match[0].endswith("}"):
+                hint = "write ${NAME}, ${NAME:-default}, or $${ for a literal ${"
+                self._report("GC0004", f'"{match[0]}" is not an environment reference', at, hint)
+                return ""
+            value = self._environ.get(variable[1])
+            if not value and variable[2] is not None:
+                return variable[2]
+            if value is None:
+                hint = f"set it, or give a default: ${{{variable[1]}:-…}}"
+                self._report("GC0004", f"the environment variable {variable[1]} is not set", at, hint)
+                return ""
+            return value
+
+        return (_REFERENCE.sub(replace, text), found) if "$" in text else (text, False)
+
+    def _at(self, node: yaml.Node) -> Location:
+        return Location(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _report(self, code: str, message: str, at: Location | None, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, at, hint))
+
+
+def merge(base: Node, over: Node) -> Node:
+    """``over`` on top of ``base``: mappings field by field, lists of named objects by name, all else replaced."""
+    if isinstance(base.value, dict) and isinstance(over.value, dict):
+        fields = dict(base.value)
+        for key, node in over.value.items():
+            fields[key] = merge(fields[key], node) if key in fields else node
+        return Node(fields, base.at, key_at=base.key_at)
+    if isinstance(base.value, list) and isinstance(over.value, list):
+        names = [_name(item) for item in base.value]
+        if None not in names and None not in map(_name, over.value) and over.value:
+            items = list(base.value)
+            for item in over.value:
+                name = _name(item)
+                if name in names:
+                    items[names.index(name)] = merge(items[names.index(name)], item)
+                else:
+                    items.append(item)
+            return Node(items, base.at, key_at=base.key_at)
+    return over
+
+
+def _name(node: Node) -> str | None:
+    name = node.value.get("name") if isinstance(node.value, dict) else None
+    return name.value if name is not None and isinstance(name.value, str) else None
