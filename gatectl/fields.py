@@ -1,6 +1,7 @@
 """The small types of the spec: durations, sizes, rates, names. Text in, plain numbers out."""
 
 import re
+import unicodedata
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -54,8 +55,8 @@ def parse_rate(value: Any) -> Rate:
 
 
 def _no_control_characters(text: str) -> str:
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
-        raise PydanticCustomError("malformed", "control characters are not allowed here")
+    if any(unicodedata.category(character) in {"Cc", "Co", "Cs", "Cn"} for character in text):
+        raise PydanticCustomError("malformed", "control and private-use characters are not allowed here")
     return text
 
 

@@ -1,45 +1,68 @@
-"""The rules of the templates: one template is one Envoy message, and every ``{{ x }}`` is a JSON value.
+"""The rules of the templates: Jinja chooses the structure, data fills the leaves.
 
-Nothing can be injected and no filter can be forgotten, because the encoding is not the template's business. An
-undefined name is an error. Templates hold no decisions: no naming, no defaults, no sorting.
+One template is one Envoy message, written as YAML. A ``{{ x }}`` never becomes text: it leaves a numbered mark, the
+marked YAML is parsed, and the marks are replaced by the very values. So nothing can be injected, no escaping can be
+forgotten, a child message enters as it is, and templates that take the same branches are parsed once.
+
+A mark must be a whole scalar: ``"a-{{ x }}"`` is refused. An undefined name is an error. Templates hold no decisions:
+no naming, no defaults, no sorting.
 """
 
-import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
+from jinja2.runtime import Context
 from markupsafe import Markup
 
-_UNSAFE = {0x85, 0x2028, 0x2029, 0xFEFF, *range(0x7F, 0xA0)}
-"""Characters that JSON lets stand and YAML takes for line ends or refuses."""
+_MARK = "\ue001"
+"""A private-use character: valid in YAML, never in a template."""
+_VALUES = "__values__"
 
 
 def render(template: str, **data: Any) -> dict[str, Any]:
-    """The message that ``<template>.yaml.j2`` makes of ``data``, as plain JSON data."""
-    text = _environment().get_template(f"{template}.yaml.j2").render(data)
-    message = yaml.load(text, Loader=yaml.CSafeLoader)
+    """The message that ``<template>.yaml.j2`` makes of ``data``, as plain JSON data.
+
+    Raises jinja2.UndefinedError for a name that ``data`` lacks, ValueError for a mark inside a longer text.
+    """
+    values: list[Any] = []
+    text = _environment().get_template(f"{template}.yaml.j2").render(data | {_VALUES: values})
+    message = _fill(_parse(text), values)
     assert isinstance(message, dict), template
     return message
 
 
-def encode(value: Any) -> Markup:
-    """A leaf, or a whole child message, as JSON that is YAML too."""
-    if isinstance(value, Markup):
-        return value
-    text = json.dumps(value, ensure_ascii=False, default=_undefined)
-    if not text.isascii():
-        text = "".join(f"\\u{ord(character):04x}" if ord(character) in _UNSAFE else character for character in text)
-    return Markup(text)  # noqa: S704 - this is the escaping
-
-
-def _undefined(value: Any) -> Any:
+@jinja2.pass_context
+def _mark(context: Context, value: Any) -> Markup:
+    """Jinja's ``finalize``: keep the value, leave its mark."""
     if isinstance(value, jinja2.Undefined):
         str(value)  # StrictUndefined raises its own clear error
-    raise TypeError(f"{type(value).__name__} is not JSON data")
+    values: list[Any] = context[_VALUES]
+    values.append(value)
+    return Markup(f"{_MARK}{len(values) - 1}")  # noqa: S704 - a mark and a number
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def _fill(node: Any, values: list[Any]) -> Any:
+    """A copy of a parsed template with its marks replaced."""
+    if isinstance(node, dict):
+        return {_fill(key, values): _fill(child, values) for key, child in node.items()}
+    if isinstance(node, list):
+        return [_fill(child, values) for child in node]
+    if isinstance(node, str) and _MARK in node:
+        number = node.removeprefix(_MARK)
+        if not number.isdigit():
+            raise ValueError(f"{{{{ … }}}} must stand alone, not inside a longer text: {node!r}")
+        value = values[int(number)]
+        return list(value) if isinstance(value, tuple) else value
+    return node
 
 
 def seconds(milliseconds: int) -> str:
@@ -65,7 +88,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(directory()),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
-        finalize=encode,
+        finalize=_mark,
         trim_blocks=True,
         lstrip_blocks=True,
     )
