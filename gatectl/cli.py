@@ -1,0 +1,66 @@
+"""The command line: registers the commands and maps outcomes to exit codes.
+
+0 done · 1 error · 2 changes or drift · 3 findings · 4 a data plane rejected it and everything was put back ·
+5 no convergence in time or unreachable · 64 usage · 65 the spec is wrong.
+"""
+
+import sys
+
+import typer
+from click.exceptions import Abort, ClickException, Exit, UsageError
+
+from gatectl.commands import apply, down, init, keys, render, schema, status, token, up, validate, version
+from gatectl.diagnostics import GatectlError, SpecError
+from gatectl.views import Output, view
+
+EXIT_ERROR, EXIT_USAGE, EXIT_SPEC, EXIT_INTERRUPTED = 1, 64, 65, 130
+
+app = typer.Typer(
+    name="gatectl",
+    help="From one YAML file to a working API gateway on Envoy.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (init, validate, render, apply, up, down, status, schema, version):
+    app.command(command.__name__.rpartition(".")[2])(command.run)
+app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
+app.add_typer(token.app, name="token", help="Development tokens.")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each kind of outcome
+    """Run one command; returns the exit code. Nothing a user does ends in a traceback."""
+    try:
+        code = app(arguments, prog_name="gatectl", standalone_mode=False)
+    except UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except SpecError as error:
+        view(_output(arguments)).diagnostics(error.diagnostics)
+        return EXIT_SPEC
+    except GatectlError as error:
+        view(_output(arguments)).failure(str(error))
+        return error.exit_code
+    except (Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except Exit as error:
+        return error.exit_code
+    except ClickException as error:
+        error.show()
+        return EXIT_ERROR
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return EXIT_ERROR
+    return code if isinstance(code, int) else 0
+
+
+def _output(arguments: list[str]) -> Output:
+    """``-o json`` holds for errors too, whichever command raised them."""
+    joined = " ".join(arguments).replace("--output=", "-o ").replace("--output ", "-o ")
+    return "json" if "-o json" in joined or "-ojson" in arguments else "human"

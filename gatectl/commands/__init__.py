@@ -1,0 +1,1 @@
+"""One file for each command: options in, an outcome shown by a view. No logic lives here."""

@@ -1,0 +1,103 @@
+"""gatectl keys create|list|revoke."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatectl.commands.options import DEFAULT_STATE_DIR, OutputOption, RedisUrl, StateDir
+from gatectl.views import view
+
+if TYPE_CHECKING:
+    from ext_authz.api_key import KeyRecord
+
+app = typer.Typer(no_args_is_help=True)
+SpecFiles = Annotated[
+    list[str] | None,
+    typer.Option("--file", "-f", help="Spec that names the gateway, when none runs here.", metavar="FILE"),
+]
+
+
+@app.command()
+def create(
+    user: Annotated[str, typer.Argument(help="Who the key stands for.")],
+    role: Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.")] = None,
+    plan: Annotated[str | None, typer.Option("--plan", help="The user's plan.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE"),
+    ] = None,
+    files: SpecFiles = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    redis_url: RedisUrl = None,
+    output: OutputOption = "human",
+) -> None:
+    """Make an API key and show it, this once. Only its hash is kept.
+
+    Examples:
+
+      gatectl keys create alice --role agent
+
+      gatectl keys create acme --role customer --plan pro --attribute tenant=acme -o json
+    """
+    from gatectl.runtime import api_keys
+    from gatectl.runtime.keyring import attributes, keyring
+
+    url, gateway = keyring(state_dir, redis_url, files or [])
+    key, record = api_keys.create(url, gateway, user, tuple(role or ()), plan, attributes(attribute or []))
+    view(output).result("key-created", {"id": record.id, "key": key, **_shown(record)})
+
+
+@app.command("list")
+def list_(
+    files: SpecFiles = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    redis_url: RedisUrl = None,
+    output: OutputOption = "human",
+) -> None:
+    """List the API keys of the gateway, never the keys themselves.
+
+    Examples:
+
+      gatectl keys list
+
+      gatectl keys list -o json
+    """
+    from gatectl.runtime import api_keys
+    from gatectl.runtime.keyring import keyring
+
+    records = api_keys.list_keys(*keyring(state_dir, redis_url, files or []))
+    view(output).result("keys", [_shown(record) for record in records])
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Id of the key, as `keys list` shows it.")],
+    files: SpecFiles = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    redis_url: RedisUrl = None,
+    output: OutputOption = "human",
+) -> None:
+    """Revoke an API key. It stops working within one second; its record stays.
+
+    Examples:
+
+      gatectl keys revoke 1f8k2m0q4zxa
+    """
+    from gatectl.runtime import api_keys
+    from gatectl.runtime.keyring import keyring
+
+    url, gateway = keyring(state_dir, redis_url, files or [])
+    view(output).result("key-revoked", _shown(api_keys.revoke(url, gateway, key_id)))
+
+
+def _shown(record: "KeyRecord") -> dict[str, Any]:
+    """A record as it may be shown: without the hash."""
+    data = record.model_dump(mode="json", exclude={"sha256"})
+    if record.revoked_at is not None:
+        state = "revoked"
+    elif record.expires_at is not None and record.expires_at <= datetime.now(UTC):
+        state = "expired"
+    else:
+        state = "active"
+    return {**data, "state": state}

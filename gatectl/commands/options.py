@@ -1,0 +1,39 @@
+"""Options that several commands share, spelt once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gatectl.views import Output
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "--file",
+        "-f",
+        help="Spec to read; give it again to lay a file over the ones before; - reads standard input.",
+        metavar="FILE",
+    ),
+]
+StateDir = Annotated[
+    Path,
+    typer.Option("--state-dir", envvar="GATECTL_STATE_DIR", help="State directory of the gateway.", metavar="DIR"),
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
+EnvoyOption = Annotated[
+    Literal["auto", "local", "docker", "off"],
+    typer.Option("--envoy", help="Which Envoy checks the configuration; auto asks a local binary if there is one."),
+]
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--redis-url",
+        envvar="GATECTL_REDIS_URL",
+        help="Redis to use, instead of the running gateway's own.",
+        metavar="URL",
+    ),
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, max=600, help="Longest wait for each step, in seconds.")]
+DEFAULT_FILES = ["gateway.yaml"]
+DEFAULT_STATE_DIR = Path(".gatectl")

@@ -1,0 +1,54 @@
+"""gatectl token mint."""
+
+from typing import Annotated
+
+import typer
+
+from gatectl.commands.options import DEFAULT_FILES, DEFAULT_STATE_DIR, Files, OutputOption, StateDir
+from gatectl.views import view
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Development tokens."""
+
+
+@app.command()
+def mint(
+    user: Annotated[str, typer.Argument(help="Who the token stands for.")],
+    role: Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.")] = None,
+    plan: Annotated[str | None, typer.Option("--plan", help="The user's plan.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE"),
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", help="Name of the issuer, if the spec has several local ones.")
+    ] = None,
+    minutes: Annotated[int, typer.Option("--minutes", min=1, max=1440, help="Lifetime in minutes.")] = 15,
+    files: Files = DEFAULT_FILES,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    output: OutputOption = "human",
+) -> None:
+    """Sign a JWT with the development key of a local issuer (`jwks: {local: true}`).
+
+    Examples:
+
+      gatectl token mint alice --role agent
+
+      curl -H "Authorization: Bearer $(gatectl token mint carol --role customer)" localhost:8080/api/v1/customers/carol
+    """
+    from gatectl.rollout.candidate import read
+    from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
+    from gatectl.runtime.keyring import attributes
+
+    spec = read(files).spec
+    chosen = local_issuer(spec, issuer)
+    ensure_local_issuers(spec, state_dir)
+    token = mint_token(
+        spec, state_dir, chosen.name, user, tuple(role or ()), plan, attributes(attribute or []), minutes * 60
+    )
+    data = {"token": token, "issuer": chosen.issuer, "user": user, "roles": role or [], "expires_in": minutes * 60}
+    view(output).result("token", data)

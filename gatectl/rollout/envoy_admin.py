@@ -1,0 +1,82 @@
+"""What an Envoy says about itself: the version of each file that it accepted last, and what it refused."""
+
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from gatectl.compiler.names import ROUTES
+
+KINDS = ("lds", "cds", "rds")
+_PREFIX = {"lds": "listener_manager.lds", "cds": "cluster_manager.cds", "rds": f"http.{ROUTES}.rds.{ROUTES}"}
+_STAT = re.compile(r"^([^:]+): (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Envoy's state of one kind of file. ``version`` is None until the first one is accepted."""
+
+    version: str | None
+    refused: int
+    """How often a file was rejected or could not be read, since the start."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One reading of an Envoy's counters."""
+
+    kinds: dict[str, Progress]
+    warming_clusters: int
+    uptime_seconds: int
+
+    def refused_since(self, before: "Report") -> list[str]:
+        """The kinds that were refused since an earlier reading of the same process."""
+        return [kind for kind in KINDS if self.kinds[kind].refused > before.kinds[kind].refused]
+
+
+class EnvoyAdmin:
+    """Client of one Envoy's admin interface: a unix socket's path, or an ``http://`` URL."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        unix = not address.startswith("http")
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=address) if unix else None,
+            base_url="http://envoy" if unix else address,
+            timeout=2,
+            trust_env=False,
+        )
+
+    def report(self) -> Report | None:
+        """The counters now; None when Envoy cannot be reached."""
+        try:
+            text = self._client.get("/stats", params={"filter": _FILTER}).text
+        except httpx.HTTPError:
+            return None
+        stats = dict(_STAT.findall(text))
+        return Report(
+            {kind: _progress(stats, prefix) for kind, prefix in _PREFIX.items()},
+            int(stats.get("cluster_manager.warming_clusters", 0)),
+            int(stats.get("server.uptime", 0)),
+        )
+
+    def version(self) -> str | None:
+        """Envoy's own version, ``1.40.0``; None when it cannot be reached."""
+        try:
+            text: str = self._client.get("/server_info").json()["version"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return None
+        return text.split("/")[1] if "/" in text else text
+
+    def close(self) -> None:
+        """Free the connection."""
+        self._client.close()
+
+
+_FILTER = r"(^|\.)(lds|cds|rds\..*)\.(version_text|update_rejected|update_failure)$|warming_clusters$|^server\.uptime$"
+
+
+def _progress(stats: dict[str, str], prefix: str) -> Progress:
+    version = stats.get(f"{prefix}.version_text", "").strip('"')
+    refused = sum(int(stats.get(f"{prefix}.{counter}", 0)) for counter in ("update_rejected", "update_failure"))
+    return Progress(version or None, refused)

@@ -1,0 +1,177 @@
+"""Generations on disk. What is in force is one symlink, and one rename moves it.
+
+A generation is written under a name of its own, synced, and only then given its real name: there is no moment at
+which a half-written one could be read. A crash leaves either the old one or the new one in force.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from gatectl.diagnostics import GatectlError
+from gatectl.render.bundle import Bundle, canonical
+
+GENERATIONS = "generations"
+MANIFEST = "manifest.json"
+KEEP = 20
+"""Generations kept; the ones in force and next never count as old."""
+Slot = Literal["current", "next"]
+
+
+class Store:
+    """The generations of one state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+
+    def prepare(self) -> None:
+        """Make the directory, for its owner only. Raises GatectlError when that is not possible."""
+        try:
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.state_dir / GENERATIONS).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise GatectlError(f"the state directory {self.state_dir} cannot be made: {error.strerror}") from None
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Only one apply at a time. Raises GatectlError when another one is under way."""
+        with (self.state_dir / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise GatectlError(
+                    f"another apply is under way in {self.state_dir}; try again when it is done"
+                ) from None
+            yield
+
+    def generation(self, slot: Slot) -> str | None:
+        """The name of the generation in a slot; None when it is empty."""
+        try:
+            return (self.state_dir / slot).readlink().name
+        except FileNotFoundError:
+            return None
+
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        """What is noted about a generation; None when it is not there."""
+        with contextlib.suppress(OSError, ValueError):
+            manifest: dict[str, Any] = json.loads((self._path(name) / MANIFEST).read_bytes())
+            return manifest
+        return None
+
+    def intact(self, name: str) -> bool:
+        """Is every file of a generation what was written?"""
+        manifest = self.manifest(name)
+        if manifest is None:
+            return False
+        try:
+            return all(
+                _digest((self._path(name) / file).read_bytes()) == digest for file, digest in manifest["files"].items()
+            )
+        except OSError:
+            return False
+
+    def documents(self, name: str) -> dict[str, bytes]:
+        """Every file of a generation. Raises GatectlError when it is not intact."""
+        if not self.intact(name):
+            raise GatectlError(f"generation {name} was changed by hand or is damaged; apply a spec again")
+        return {file: (self._path(name) / file).read_bytes() for file in (self.manifest(name) or {})["files"]}
+
+    def write(self, bundle: Bundle, name: str | None = None) -> str:
+        """Write a bundle as a generation and return its name. One that is there, and intact, stays as it is."""
+        name = name or bundle.revision
+        if self.intact(name):
+            return name
+        draft = self.state_dir / GENERATIONS / f".{name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        manifest = {
+            "revision": bundle.revision,
+            "gateway": bundle.gateway,
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "files": {file: _digest(content) for file, content in bundle.files.items()},
+        }
+        try:
+            _write_files(draft, {**bundle.files, MANIFEST: canonical(manifest).encode()})
+            if self._path(name).exists():  # damaged: out of the way, whole
+                shutil.rmtree(self._path(name))
+            draft.rename(self._path(name))
+            _sync(self.state_dir / GENERATIONS)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise GatectlError(
+                f"the generation cannot be written to {self.state_dir}: {error.strerror}; nothing was changed"
+            ) from None
+        return name
+
+    def switch(self, slot: Slot, name: str | None) -> None:
+        """Point a slot to a generation, or empty it. One rename: readers see the old one or the new one."""
+        link = self.state_dir / slot
+        if name is None:
+            link.unlink(missing_ok=True)
+            return
+        fresh = self.state_dir / f".{slot}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(f"{GENERATIONS}/{name}")
+        fresh.replace(link)
+        _sync(self.state_dir)
+
+    def prune(self) -> None:
+        """Remove the oldest generations beyond ``KEEP``, those of passage, and leftovers of an interrupted write."""
+        keep = {self.generation("current"), self.generation("next")}
+        entries = list((self.state_dir / GENERATIONS).iterdir())
+        for entry in entries:
+            if entry.name.startswith(".") or ("+" in entry.name and entry.name not in keep):
+                shutil.rmtree(entry, ignore_errors=True)
+        old = sorted(
+            (entry for entry in entries if entry.name not in keep and entry.exists()),
+            key=lambda entry: entry.lstat().st_mtime,
+        )
+        for entry in old[: max(0, len(old) - KEEP)]:
+            shutil.rmtree(entry, ignore_errors=True)
+
+    def _path(self, name: str) -> Path:
+        return self.state_dir / GENERATIONS / name
+
+
+def export(bundle: Bundle, directory: Path) -> list[str]:
+    """Write a bundle's files to a directory that is new or empty; returns their names.
+
+    Raises GatectlError when there is something already: what a user has there is not ours to mix with.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise GatectlError(f"{directory} is not empty; name a new directory")
+    try:
+        _write_files(directory, bundle.files)
+    except OSError as error:
+        raise GatectlError(f"{directory} cannot be written: {error.strerror}") from None
+    return sorted(bundle.files)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_files(directory: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            path.chmod(0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,45 @@
+"""For programs: one JSON document on stdout, stable field names."""
+
+import json
+import sys
+from typing import Any
+
+from gatectl.diagnostics import Diagnostic
+
+
+class JsonView:
+    """``result`` prints its data as it is; mistakes and failures come as ``{"error": …}`` and ``{"diagnostics": […]}``."""
+
+    def result(self, kind: str, data: Any) -> None:  # noqa: ARG002 - the shape speaks for itself
+        """One document."""
+        _print(data)
+
+    def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        """All of them in one document."""
+        _print({"valid": False, "diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]})
+
+    def failure(self, message: str) -> None:
+        """On stdout too: a program reads one stream."""
+        _print({"error": message})
+
+    def progress(self, message: str) -> None:
+        """Chatter stays on stderr."""
+        sys.stderr.write(f"{message}\n")
+
+
+def _entry(diagnostic: Diagnostic) -> dict[str, Any]:
+    at = diagnostic.location
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        "file": at.file if at else None,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+    }
+
+
+def _print(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
