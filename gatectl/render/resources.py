@@ -7,6 +7,7 @@ from gatectl.compiler.names import ROUTES
 from gatectl.render.filters import ext_authz as ext_authz_filter
 from gatectl.render.filters import http_filters
 from gatectl.render.filters import ratelimit as ratelimit_filter
+from gatectl.render.problems import PROBLEMS, REQUEST_ID
 from gatectl.render.templates import render
 from gatectl.snapshot import Endpoint, Route, Snapshot
 from ratelimit_svc import policy as limits
@@ -47,7 +48,7 @@ def listener(snapshot: Snapshot) -> Message:
         files=FILES,
         http_filters=http_filters(snapshot),
         access_log=[render("access_log", authz=AUTHZ, limits=LIMITS)],
-        local_reply=render("local_reply", limits=LIMITS),
+        local_reply=render("local_reply", limits=LIMITS, problems=PROBLEMS, request_id=REQUEST_ID),
         identity_prefix=authz.IDENTITY_HEADER_PREFIX,
     )
 

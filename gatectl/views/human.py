@@ -1,6 +1,7 @@
 """For people: short sentences, tables, colours on a terminal only."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -26,9 +27,8 @@ class HumanView:
         """One line each, in reading order; editors link ``file:line:column``."""
         for diagnostic in diagnostics:
             line = Text(f"{diagnostic.location}: " if diagnostic.location else "")
-            line.append(
-                f"{diagnostic.severity}[{diagnostic.code}]", "bold red" if diagnostic.severity == "error" else "yellow"
-            )
+            style = "bold red" if diagnostic.severity == "error" else "yellow"
+            line.append(f"{diagnostic.severity}[{diagnostic.code}]", style)
             line.append(f" {diagnostic.message}")
             if diagnostic.hint:
                 line.append(f" ({diagnostic.hint})", "cyan")
@@ -157,7 +157,7 @@ def _text(out: Console, data: str) -> None:
     out.file.flush()
 
 
-_SHOW = {
+_SHOW: dict[str, Callable[[Console, Any], None]] = {
     "validated": _validated,
     "applied": _applied,
     "status": _status,

@@ -8,7 +8,7 @@ from gatectl.diagnostics import Diagnostic
 
 
 class JsonView:
-    """``result`` prints its data as it is; mistakes and failures come as ``{"error": …}`` and ``{"diagnostics": […]}``."""
+    """Results as they are; failures as ``{"error": …}``, mistakes as ``{"diagnostics": […]}``."""
 
     def result(self, kind: str, data: Any) -> None:  # noqa: ARG002 - the shape speaks for itself
         """One document."""
