@@ -3,7 +3,9 @@
 Three readings, each only of what the one before left whole: the YAML tree, the types, the meaning (`check`).
 """
 
+import contextlib
 import difflib
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gatectl.diagnostics import Diagnostic, SpecError
+from gatectl.diagnostics import Diagnostic, Location, SpecError
 from gatectl.spec import check, draft
 from gatectl.spec.model import Jwks, Spec
 from gatectl.spec.tree import Node, Reader, merge
@@ -48,7 +50,7 @@ def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tupl
     if tree is None:
         raise SpecError(diagnostics)
     try:
-        spec = Spec.model_validate(tree.plain())
+        spec = _validate(tree)
     except ValidationError as error:
         # a leaf that could not be read (GC0004) is no type error on top
         spoilt = {diagnostic.location for diagnostic in diagnostics}
@@ -61,6 +63,22 @@ def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tupl
     if diagnostics:
         raise SpecError(diagnostics)
     return _anchor(spec, tree), tree
+
+
+def _validate(tree: Node) -> Spec:
+    """The typed spec. A number or a truth value from the environment comes as text: its field says what it is."""
+    try:
+        return Spec.model_validate(tree.plain())
+    except ValidationError as error:
+        typed: dict[Location, Any] = {}
+        for details in error.errors(include_url=False, include_context=False):
+            node = tree.find(details["loc"])
+            if node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}:
+                with contextlib.suppress(ValueError):
+                    typed[node.at] = json.loads(str(node.value))
+        if not typed:
+            raise
+    return Spec.model_validate(tree.plain(typed))
 
 
 def _anchor(spec: Spec, tree: Node) -> Spec:
@@ -127,8 +145,6 @@ def _type_hint(kind: str, node: Node) -> str | None:
         return "put it in quotes"
     if kind == "tuple_type" and not isinstance(node.value, dict):
         return "write it in brackets: [a, b]"
-    if kind != "string_type" and node.from_environment and isinstance(node.value, str):
-        return "write the reference without quotes"
     return None
 
 

@@ -1,8 +1,8 @@
 """YAML text → a tree that remembers where everything stood.
 
 YAML 1.2 core scalars only (``no``, ``on``, ``012`` and ``1:30`` mean what they look like). Environment references are
-filled in here, leaf by leaf, so that a value can never add structure; a leaf knows whether it came from the
-environment, and then its value is never shown.
+filled in here, leaf by leaf, so that a value can never add structure; what comes from the environment is text until a
+field wants a number, and its value is never shown.
 """
 
 import re
@@ -31,13 +31,13 @@ class Node:
     """Where the key of this node stands, when it is the value of one."""
     from_environment: bool = False
 
-    def plain(self) -> Any:
-        """The bare data: dicts, tuples and scalars."""
+    def plain(self, instead: Mapping[Location, Any] | None = None) -> Any:
+        """The bare data: dicts, tuples and scalars; ``instead`` replaces the scalars at some places."""
         if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
+            return {key: node.plain(instead) for key, node in self.value.items()}
         if isinstance(self.value, list):
-            return tuple(node.plain() for node in self.value)
-        return self.value
+            return tuple(node.plain(instead) for node in self.value)
+        return instead.get(self.at, self.value) if instead else self.value
 
     @property
     def shown(self) -> str:
@@ -69,10 +69,6 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""] if _tag == "null" else list(_first)
     )
-
-
-def _implicit_tag(text: str) -> str:
-    return str(_Loader("").resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]
 
 
 class Reader:
@@ -148,10 +144,7 @@ class Reader:
     def _scalar(self, node: yaml.ScalarNode, at: Location, key_at: Location | None) -> Node:
         text = str(node.value)
         filled, from_environment = self._fill(text, at)
-        tag = str(node.tag)
-        if from_environment and node.style is None:
-            tag = _implicit_tag(filled)  # ${PORT} may be a number
-        kind = tag.removeprefix("tag:yaml.org,2002:")
+        kind = "str" if from_environment else str(node.tag).removeprefix("tag:yaml.org,2002:")
         value: str | int | float | bool | None
         if kind == "null":
             value = None

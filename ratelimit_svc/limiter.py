@@ -1,0 +1,43 @@
+"""Decides calls: finds the counters, asks the store, and falls back as the policy says when the store is away."""
+
+from collections.abc import Sequence
+
+from ratelimit_svc import engine, rules, telemetry
+from ratelimit_svc.engine import Decision
+from ratelimit_svc.rules import Descriptor, Policies
+from ratelimit_svc.store import Store, StoreUnavailableError, Verdict
+
+
+class Limiter:
+    """The whole decision on a call, apart from its wire format.
+
+    While ``store`` is away, a call is decided on the counters of ``fallback`` if every limit it is about says
+    ``on_store_failure: allow``; if one says ``deny``, StoreUnavailableError goes up. Its gRPC error makes Envoy, which
+    the compiler gave ``failure_mode_deny`` then, answer 503 (``status_on_error``): the client did nothing wrong, so
+    429 with a time to come back would be a lie.
+    """
+
+    def __init__(self, policies: Policies, store: Store, fallback: Store) -> None:
+        self._policies, self._store, self._fallback = policies, store, fallback
+
+    async def decide(self, domain: str, descriptors: Sequence[Descriptor]) -> Decision:
+        """The decision on a call. Raises rules.Mistake, StoreUnavailableError."""
+        asks = rules.resolve(domain, descriptors, self._policies)
+        charges = engine.charges(asks)
+        fallback = False
+        if not charges:
+            verdict = Verdict(allowed=True, now_ms=0, readings=())
+        else:
+            try:
+                verdict = await self._store.decide(charges)
+            except StoreUnavailableError:
+                deny = any(counter.on_store_failure == "deny" for counter, _ in asks if counter is not None)
+                telemetry.FALLBACKS.labels("deny" if deny else "allow").inc()
+                if deny:
+                    raise
+                verdict, fallback = await self._fallback.decide(charges), True
+        decision = engine.conclude(asks, charges, verdict, fallback=fallback)
+        for status in decision.statuses:
+            if status is not None:
+                telemetry.DECISIONS.labels(status.name, "over_limit" if status.over else "ok").inc()
+        return decision

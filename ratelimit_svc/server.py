@@ -1,0 +1,87 @@
+"""The gRPC side: answers ShouldRateLimit, and opens what a worker process needs for it."""
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from ratelimit_svc import envoy_api, policy, redis_store, telemetry
+from ratelimit_svc.limiter import Limiter
+from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.policy import Policy
+from ratelimit_svc.redis_store import RedisStore
+from ratelimit_svc.rules import Mistake, NotLoaded
+from ratelimit_svc.settings import SETTINGS
+from ratelimit_svc.store import StoreUnavailableError
+from serving.policies import PolicyBook
+from serving.service import Register, Service
+from serving.settings import Values
+
+log = logging.getLogger(__name__)
+
+COMPLAIN_SECONDS = 1.0
+"""The same reason is logged at most this often: a misconfigured gateway sends it with every request."""
+
+
+class RateLimitService:
+    """envoy.service.ratelimit.v3.RateLimitService.
+
+    Whatever cannot be decided is a gRPC error, so that Envoy's failure mode decides; never OK and never UNKNOWN.
+    """
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._complained: dict[str, float] = {}
+
+    async def should_rate_limit(self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        """RateLimitRequest → RateLimitResponse, or INVALID_ARGUMENT (wrong call), UNAVAILABLE (cannot tell now)."""
+        started = time.perf_counter()
+        outcome = "error"
+        try:
+            decision = await self._limiter.decide(request.domain, envoy_api.descriptors(request))
+            outcome = decision.outcome
+            return envoy_api.response(decision)
+        except NotLoaded as error:
+            self._complain(error)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except Mistake as error:
+            self._complain(error)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except StoreUnavailableError:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the store is away")
+        finally:
+            telemetry.CALLS.labels(outcome).inc()
+            telemetry.CALL_SECONDS.observe(time.perf_counter() - started)
+
+    def _complain(self, mistake: Mistake) -> None:
+        telemetry.MISTAKES.labels(mistake.reason).inc()
+        now = time.monotonic()
+        if now - self._complained.get(mistake.reason, -COMPLAIN_SECONDS) >= COMPLAIN_SECONDS:
+            self._complained[mistake.reason] = now
+            log.warning("a call cannot be decided", extra={"reason": mistake.reason, "detail": str(mistake)})
+
+
+@contextlib.asynccontextmanager
+async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
+    """What one worker process needs: Redis, the fallback and the handler."""
+    store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
+    await store.start()
+    try:
+        service = RateLimitService(Limiter(policies, store, LocalStore(values["fallback_counters"])))
+        yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
+    finally:
+        await store.close()
+
+
+SERVICE = Service(
+    name="ratelimit_svc",
+    grpc_service=envoy_api.SERVICE,
+    policy_file="limits.json",
+    load_policy=policy.load,
+    worker=open_worker,
+    settings=SETTINGS,
+)

@@ -1,0 +1,14 @@
+"""The service's own settings; those that every service has are in ``serving.settings``."""
+
+from serving.settings import Setting, redis_url, seconds, whole_number
+
+SETTINGS = (
+    Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "where the counters are"),
+    Setting(
+        "store-deadline",
+        seconds(0.005, 5),
+        "0.1",
+        "seconds to wait for Redis before the fallback decides; keep it below Envoy's timeout for the call",
+    ),
+    Setting("fallback-counters", whole_number(1, 10_000_000), "100000", "counters kept in memory while Redis is away"),
+)

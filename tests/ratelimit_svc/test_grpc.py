@@ -1,0 +1,197 @@
+"""ShouldRateLimit over real gRPC, on a real server: what Envoy gets for what it sends."""
+
+import contextlib
+
+import grpc
+import grpc.aio
+import pytest
+from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from ratelimit_svc.policy import Limit, Policy
+from ratelimit_svc.server import SERVICE
+from serving.settings import Values
+
+OK, OVER = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
+RateLimit = rls_pb2.RateLimitResponse.RateLimit
+YEAR = 365 * 86_400_000
+
+LIMITS = {
+    "two": Limit(requests=2, window_ms=YEAR, per=("user",)),
+    "many": Limit(requests=2**53, window_ms=YEAR, per=("route",)),
+    "none": Limit(requests=0, window_ms=60_000, per=("user",), algorithm="fixed_window"),
+    "minutes": Limit(requests=9, window_ms=300_000, per=("user",)),
+    "fraction": Limit(requests=9, window_ms=1500, per=("user",)),
+}
+
+
+@contextlib.asynccontextmanager
+async def running(policies, redis_url):
+    """The service's stub, on a server in this process."""
+    values = Values(redis_url=redis_url, store_deadline=1.0, fallback_counters=100)
+    server = grpc.aio.server()
+    async with SERVICE.worker(values, policies) as register:
+        register(server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield rls_pb2_grpc.RateLimitServiceStub(channel)
+        finally:
+            await server.stop(0)
+
+
+@pytest.fixture
+async def stub(book, server):
+    await server.command("FLUSHALL")
+    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url) as stub:
+        yield stub
+
+
+def call(*descriptors, domain="g", hits_addend=0):
+    """A RateLimitRequest. A descriptor is (limit, dimension, value), maybe with hits, or () for an empty one."""
+    request = rls_pb2.RateLimitRequest(domain=domain, hits_addend=hits_addend)
+    for descriptor in descriptors:
+        added = request.descriptors.add()
+        if not descriptor:
+            continue
+        name, dimension, value, *hits = descriptor
+        for entry in (("limit", name), ("revision", "r1"), (dimension, value)):
+            added.entries.add(key=entry[0], value=entry[1])
+        if hits:
+            added.hits_addend.value = hits[0]
+    return request
+
+
+def metadata(response):
+    return {key: value.string_value for key, value in response.dynamic_metadata.fields.items()}
+
+
+def headers(response):
+    return {header.key: header.value for header in response.response_headers_to_add}
+
+
+async def test_a_call_within_its_limits_gets_everything_the_client_and_the_log_need(stub):
+    response = await stub.ShouldRateLimit(call(("many", "route", "r"), (), ("two", "user", "alice")))
+    assert response.overall_code == OK
+    assert [status.code for status in response.statuses] == [OK, OK, OK]
+    assert [status.HasField("current_limit") for status in response.statuses] == [True, False, True]
+    many, _, two = response.statuses
+    assert (two.current_limit.name, two.current_limit.requests_per_unit, two.limit_remaining) == ("two", 2, 1)
+    assert two.current_limit.unit == RateLimit.DAY
+    assert 0 < two.duration_until_reset.ToMilliseconds() <= YEAR
+    assert (many.current_limit.requests_per_unit, many.limit_remaining) == (2**32 - 1, 2**32 - 1)
+    assert headers(response).keys() == {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+    assert headers(response)["x-ratelimit-remaining"] == "1"
+    assert metadata(response) == {"limit": "-", "decision": "ok"}
+
+
+async def test_a_call_over_a_limit_is_told_which_and_when_to_come_back(stub):
+    request = call(("two", "user", "alice"), ("many", "route", "r"))
+    for _ in range(2):
+        assert (await stub.ShouldRateLimit(request)).overall_code == OK
+    response = await stub.ShouldRateLimit(request)
+    assert response.overall_code == OVER
+    assert [status.code for status in response.statuses] == [OVER, OK]
+    told = headers(response)
+    assert (told["x-ratelimit-limit"], told["x-ratelimit-remaining"]) == ("2", "0")
+    assert int(told["retry-after"]) >= 1
+    assert metadata(response) == {
+        "limit": "two",
+        "decision": "over_limit",
+        "detail": f'limit "two" allows 2 requests per 365 days; try again in {told["retry-after"]} s',
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "multiplier"),
+    [("two", RateLimit.DAY, 365), ("minutes", RateLimit.MINUTE, 5), ("none", RateLimit.MINUTE, None),
+     ("fraction", RateLimit.SECOND, 2)],
+)  # fmt: skip
+async def test_any_window_is_told_as_a_multiple_of_a_unit(stub, name, unit, multiplier):
+    (status,) = (await stub.ShouldRateLimit(call((name, "user", "alice")))).statuses
+    assert status.current_limit.unit == unit
+    unknown = {field.field_number: field.data for field in UnknownFieldSet(status.current_limit)}
+    assert unknown == ({} if multiplier is None else {4: multiplier})  # unit_multiplier of Envoy 1.40
+
+
+@pytest.mark.parametrize(
+    ("request_", "codes"),
+    [
+        (call(("two", "user", "-")), [OK]),
+        (call(()), [OK]),
+        (call(("two", "user", "a"), hits_addend=0), [OK]),
+        (call(("two", "user", "a"), hits_addend=2), [OK]),
+        (call(("two", "user", "a"), hits_addend=3), [OVER]),
+        (call(("two", "user", "a"), hits_addend=2**32 - 1), [OVER]),
+        (call(("two", "user", "a", 2**64 - 1)), [OVER]),
+        (call(("two", "user", "a", 0), hits_addend=5), [OK]),
+        (call(("two", "user", "a", 1), ("two", "user", "b"), hits_addend=5), [OK, OVER]),
+        (call(("two", "user", "a"), ("two", "user", "a")), [OK, OK]),
+        (call(("two", "user", "a", 2), ("two", "user", "a", 1)), [OVER, OVER]),
+        (call(("none", "user", "a")), [OVER]),
+        (call(("none", "user", "a", 0)), [OVER]),
+        (call(("two", "user", "x" * 10_240)), [OK]),
+        (call(*[("two", "user", f"u{number}") for number in range(200)]), [OK] * 200),
+    ],
+)
+async def test_addends_and_descriptors_of_every_size_get_a_clear_answer(stub, request_, codes):
+    response = await stub.ShouldRateLimit(request_)
+    assert [status.code for status in response.statuses] == codes
+    assert response.overall_code == (OVER if OVER in codes else OK)
+    assert ("retry-after" in headers(response)) == (OVER in codes)
+
+
+async def test_a_look_charges_nothing_and_says_when_nothing_is_left(stub):
+    look = call(("two", "user", "alice", 0))
+    for _ in range(5):
+        assert (await stub.ShouldRateLimit(look)).statuses[0].limit_remaining == 2
+    await stub.ShouldRateLimit(call(("two", "user", "alice"), hits_addend=2))
+    assert (await stub.ShouldRateLimit(look)).overall_code == OVER
+
+
+def malformed():
+    request = call(("two", "user", "alice"))
+    del request.descriptors[0].entries[1]
+    return request
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        call(("two", "user", "alice"), domain=""),
+        call(),
+        call(("nobody", "user", "alice")),
+        call(("two", "plan", "free")),
+        malformed(),
+        call(("two", "user", "alice"), ("nobody", "user", "alice")),
+        call(*[("two", "user", "alice")] * 257),
+    ],
+)
+async def test_a_wrong_call_is_an_error_that_repeats_none_of_it(stub, request_):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.ShouldRateLimit(request_)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "alice" not in (caught.value.details() or "")
+
+
+async def test_a_revision_that_nobody_can_judge_is_unavailable(stub):
+    request = call(("nobody", "user", "alice"))
+    request.descriptors[0].entries[1].value = "r9"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.ShouldRateLimit(request)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("mode", ["allow", "deny"])
+async def test_without_redis_the_policy_says_whether_the_fallback_answers_or_envoy_decides(book, tmp_path, mode):
+    policies = book(Policy(revision="r1", gateway="g", on_store_failure=mode, limits=LIMITS))
+    async with running(policies, f"unix://{tmp_path}/nothing") as stub:
+        if mode == "deny":
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.ShouldRateLimit(call(("two", "user", "alice")))
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+            return
+        decisions = [metadata(await stub.ShouldRateLimit(call(("two", "user", "alice")))) for _ in range(3)]
+    assert [each["decision"] for each in decisions] == ["fallback_ok", "fallback_ok", "fallback_over_limit"]
+    assert decisions[2]["limit"] == "two"

@@ -1,0 +1,178 @@
+"""The store on real servers: the same decisions as the algorithms in Python, exact under concurrency."""
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.policy import Limit
+from ratelimit_svc.redis_store import RedisStore, connect
+from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
+from ratelimit_svc.store import Charge, StoreUnavailableError
+
+YEAR = 365 * 86_400_000
+ALGORITHMS = ("fixed_window", "sliding_window")
+_numbers = itertools.count()
+
+
+def fresh() -> str:
+    """A key no test has used."""
+    return f"gatectl:{{test}}:rl:{next(_numbers)}"
+
+
+def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR) -> Limit:
+    return Limit(requests=requests, window_ms=window_ms, per=("user",), algorithm=algorithm)
+
+
+def round_trips() -> float:
+    return REGISTRY.get_sample_value("ratelimit_store_round_trips_total", {"result": "ok"}) or 0.0
+
+
+limits = st.builds(
+    limit, st.integers(0, 12), st.sampled_from(ALGORITHMS), st.sampled_from([1, 2, 3, 5, 8, 30, 1000, YEAR])
+)
+addends = st.one_of(st.integers(0, 4), st.sampled_from([2**32 - 1, 2**53, MAX_HITS]))
+
+
+@given(
+    counters=st.lists(limits, min_size=1, max_size=4),
+    calls=st.lists(st.dictionaries(st.integers(0, 3), addends, min_size=1, max_size=4), min_size=1, max_size=40),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters, calls):
+    store = RedisStore(connect(server.url, 5), 5)
+    now_ms = 0
+    twin = LocalStore(1000, lambda: now_ms)
+    keys = [fresh() for _ in counters]
+    try:
+        for call in calls:
+            charges = [Charge(keys[i], counters[i], hits) for i, hits in call.items() if i < len(counters)]
+            verdict = await store.decide(charges)
+            now_ms = verdict.now_ms  # the twin's clock is the server's
+            assert verdict == await twin.decide(charges)
+    finally:
+        await store.close()
+
+
+@given(
+    rule=st.builds(
+        limit, st.integers(0, 40), st.sampled_from(ALGORITHMS), st.sampled_from([7, 1000, 86_400_000, YEAR])
+    ),
+    age=st.integers(-1, 3),
+    counts=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    hits=st.integers(0, 20),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server, rule, age, counts, hits):
+    store, key, now_ms = RedisStore(connect(server.url, 5), 5), fresh(), 0
+    twin = LocalStore(1, lambda: now_ms)
+    try:
+        now_ms = (await store.decide([])).now_ms
+        state = (now_ms // rule.window_ms - age, *counts[: 1 if rule.algorithm == "fixed_window" else 2])
+        await server.command("SET", key, " ".join(map(str, state)))
+        twin._states[key] = state
+        verdict = await store.decide([Charge(key, rule, hits)])
+        now_ms = verdict.now_ms
+        assert verdict == await twin.decide([Charge(key, rule, hits)])
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("ahead", [1, 7])
+async def test_a_server_clock_that_went_back_frees_nothing(server, open_store, algorithm, ahead):
+    store, key, rule = await open_store(server.url), fresh(), limit(10, algorithm)
+    (reading,) = (await store.decide([Charge(key, rule, 3)])).readings
+    stored = (reading.state[0] + ahead, 8, *reading.state[2:])
+    await server.command("SET", key, " ".join(map(str, stored)))
+    verdict = await store.decide([Charge(key, rule, 3)])
+    assert not verdict.allowed
+    assert verdict.readings[0] == (2, stored)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+async def test_of_n_plus_100_concurrent_calls_over_two_replicas_exactly_n_are_admitted(server, open_store, algorithm):
+    replicas = [await open_store(server.url), await open_store(server.url)]
+    charges = [Charge(fresh(), limit(150, algorithm), 1), Charge(fresh(), limit(1000, algorithm), 1)]
+    verdicts = await asyncio.gather(*(replicas[number % 2].decide(charges) for number in range(250)))
+    assert sum(verdict.allowed for verdict in verdicts) == 150
+    room = [reading.room for reading in (await replicas[0].decide([c._replace(hits=0) for c in charges])).readings]
+    assert room == [0, 850]
+
+
+async def test_a_call_that_one_limit_refuses_charges_no_limit(server, open_store):
+    store, free, full = await open_store(server.url), Charge(fresh(), limit(5), 1), Charge(fresh(), limit(1), 1)
+    assert (await store.decide([full])).allowed
+    for order in ([free, full], [full, free]):
+        assert not (await store.decide(order)).allowed
+    assert (await store.decide([free])).readings[0].room == 5
+
+
+async def test_concurrent_calls_share_round_trips(server, open_store):
+    store, rule = await open_store(server.url), limit(10**6)
+    before = round_trips()
+    verdicts = await asyncio.gather(*(store.decide([Charge(fresh(), rule, 1)]) for _ in range(200)))
+    assert all(verdict.allowed for verdict in verdicts)
+    assert round_trips() - before <= 3
+
+
+async def test_calls_after_a_call_that_fails_in_the_same_batch_get_their_own_answers(server, open_store):
+    store, broken, rule = await open_store(server.url), fresh(), limit(10)
+    await server.command("LPUSH", broken, "not ours")
+    keys = [broken, fresh(), broken, fresh()]
+    answers = await asyncio.gather(*(store.decide([Charge(key, rule, 1)]) for key in keys), return_exceptions=True)
+    assert [isinstance(answer, StoreUnavailableError) for answer in answers] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("requests", "hits", "allowed"),
+    [
+        (0, 0, False),
+        (0, 1, False),
+        (1, 0, True),
+        (10, 10, True),
+        (10, 11, False),
+        (10, 2**32 - 1, False),
+        (10, MAX_HITS, False),
+        (2**53, 2**53, True),
+        (2**53, MAX_HITS, False),
+    ],
+)
+async def test_addends_and_limits_at_the_edges(server, open_store, algorithm, requests, hits, allowed):
+    store, charge = await open_store(server.url), Charge(fresh(), limit(requests, algorithm), hits)
+    assert (await store.decide([charge])).allowed is allowed
+    (reading,) = (await store.decide([charge._replace(hits=0)])).readings
+    assert reading.room == requests - (hits if allowed else 0)
+
+
+async def test_the_largest_call_is_decided_whole(server, open_store):
+    store, rule = await open_store(server.url), limit(1)
+    charges = [Charge(fresh(), rule, 1) for _ in range(MAX_DESCRIPTORS)]
+    assert (await store.decide(charges)).allowed
+    again = await store.decide(charges)
+    assert not again.allowed
+    assert {reading.room for reading in again.readings} == {0}
+
+
+@pytest.mark.parametrize(("algorithm", "windows"), [("fixed_window", 1), ("sliding_window", 2)])
+async def test_every_key_expires_and_only_what_was_charged_has_one(server, open_store, algorithm, windows):
+    store, charged, looked_at = await open_store(server.url), fresh(), fresh()
+    rule = limit(5, algorithm, window_ms=60_000)
+    await store.decide([Charge(charged, rule, 1), Charge(looked_at, rule, 0)])
+    ttl = await server.command("PTTL", charged)
+    assert isinstance(ttl, int)
+    assert windows * 60_000 - 5000 < ttl <= windows * 60_000
+    assert await server.command("EXISTS", looked_at) == 0
+
+
+async def test_a_flushed_script_cache_is_filled_again_without_an_error(server, open_store):
+    store, key, rule = await open_store(server.url), fresh(), limit(3)
+    assert (await store.decide([Charge(key, rule, 1)])).allowed
+    await server.command("SCRIPT", "FLUSH")
+    verdicts = await asyncio.gather(*(store.decide([Charge(key, rule, 1)]) for _ in range(5)))
+    assert sum(verdict.allowed for verdict in verdicts) == 2

@@ -1,0 +1,190 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratelimit_svc.policy import Limit, Policy
+from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Descriptor, Mistake, NotLoaded, counter_of, resolve
+
+MINUTE = 60_000
+
+
+class Loaded(dict[str, Policy]):
+    """Policies by revision; the last one given is in force."""
+
+    def __init__(self, *policies: Policy) -> None:
+        super().__init__({policy.revision: policy for policy in policies})
+        self.current = policies[-1] if policies else None
+
+
+def policy(revision: str = "r1", gateway: str = "g", **limits: Limit) -> Policy:
+    return Policy(revision=revision, gateway=gateway, limits=limits)
+
+
+def entries(limit: str, *dimensions: tuple[str, str], revision: str = "r1") -> tuple[tuple[str, str], ...]:
+    return (("limit", limit), ("revision", revision), *dimensions)
+
+
+PER_USER = Limit(requests=10, window_ms=MINUTE, per=("user",))
+BY_BOTH = Limit(requests=10, window_ms=MINUTE, per=("user", "plan"))
+FREE_ONLY = Limit(requests=10, window_ms=MINUTE, per=("user",), when={"plan": ("free", "trial")})
+LIMITS = Loaded(policy(per_user=PER_USER, by_both=BY_BOTH, free_only=FREE_ONLY))
+
+
+def key(*args: tuple[str, str], limit: str = "per_user", policies: Loaded = LIMITS, revision: str = "r1") -> str:
+    counter = counter_of(entries(limit, *args, revision=revision), policies)
+    assert counter is not None
+    return counter.key
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (),
+        entries("per_user", ("user", "-")),
+        entries("by_both", ("user", "alice"), ("plan", "-")),
+        entries("free_only", ("user", "alice"), ("plan", "pro")),
+        entries("free_only", ("user", "alice"), ("plan", "-")),
+        entries("free_only", ("user", "-"), ("plan", "free")),
+        entries("free_only", ("user", "alice"), ("plan", "free,pro")),
+    ],
+)
+def test_a_limit_that_is_not_about_this_caller_does_not_apply(asked):
+    assert counter_of(asked, LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (entries("nobody", ("user", "alice")), "unknown_limit"),
+        ((("limit", "per_user"),), "malformed"),
+        ((("revision", "r1"), ("limit", "per_user"), ("user", "alice")), "malformed"),
+        ((("user", "alice"),), "malformed"),
+        ((("user", "alice"), *entries("per_user")), "malformed"),
+        (entries("per_user"), "malformed"),
+        (entries("per_user", ("plan", "free")), "malformed"),
+        (entries("per_user", ("user", "alice"), ("plan", "free")), "malformed"),
+        (entries("per_user", ("user", "alice"), ("user", "bob")), "malformed"),
+        (entries("free_only", ("user", "alice")), "malformed"),
+        (entries("per_user", ("", "")), "malformed"),
+        (entries("", ("user", "alice")), "unknown_limit"),
+    ],
+)
+def test_a_descriptor_that_breaks_the_contract_is_a_mistake_that_repeats_no_value(asked, reason):
+    with pytest.raises(Mistake) as caught:
+        counter_of(asked, LIMITS)
+    assert caught.value.reason == reason
+    assert not isinstance(caught.value, NotLoaded)
+    assert "alice" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("domain", "count", "reason"),
+    [("", 1, "no_domain"), ("g", 0, "no_descriptors"), ("g", MAX_DESCRIPTORS + 1, "too_many_descriptors")],
+)
+def test_a_call_without_domain_or_with_the_wrong_number_of_descriptors_is_a_mistake(domain, count, reason):
+    with pytest.raises(Mistake) as caught:
+        resolve(domain, [Descriptor(entries("per_user", ("user", "alice")), 1)] * count, LIMITS)
+    assert caught.value.reason == reason
+
+
+def test_one_mistake_spoils_the_whole_call():
+    good, bad = entries("per_user", ("user", "a")), entries("nobody", ("user", "a"))
+    with pytest.raises(Mistake):
+        resolve("g", [Descriptor(good, 1), Descriptor(bad, 1)], LIMITS)
+
+
+def test_asks_come_in_the_order_of_the_descriptors_and_addends_are_capped():
+    asks = resolve("g", [Descriptor((), 3), Descriptor(entries("per_user", ("user", "a")), 2**64 - 1)], LIMITS)
+    assert asks[0] == Ask(None, 3)
+    assert asks[1].hits == MAX_HITS
+    assert asks[1].counter is not None
+    assert asks[1].counter.name == "per_user"
+
+
+@pytest.mark.parametrize("value", ["free", "trial"])
+def test_when_selects_callers_but_is_not_counted_by(value):
+    counted = key(("user", "alice"), ("plan", value), limit="free_only")
+    assert counted == key(("user", "alice"), ("plan", "free"), limit="free_only")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((("user", "x_plan"), ("plan", "free")), (("user", "x"), ("plan", "plan_free"))),
+        ((("user", "x_plan_free"), ("plan", "")), (("user", "x"), ("plan", "free"))),
+        ((("user", 'a","b'), ("plan", "c")), (("user", "a"), ("plan", 'b","c'))),
+        ((("user", "a:b"), ("plan", "c")), (("user", "a"), ("plan", "b:c"))),
+        ((("user", "a\x00"), ("plan", "b")), (("user", "a"), ("plan", "\x00b"))),
+        ((("user", "a"), ("plan", "b")), (("user", "b"), ("plan", "a"))),
+        ((("user", "a" * 10_240), ("plan", "b")), (("user", "a" * 10_239), ("plan", "ab"))),
+        ((("user", "é"), ("plan", "b")), (("user", "e\u0301"), ("plan", "b"))),
+        ((("user", "A"), ("plan", "b")), (("user", "a"), ("plan", "b"))),
+        ((("user", ""), ("plan", "b")), (("user", " "), ("plan", "b"))),
+    ],
+)
+def test_different_callers_never_share_a_counter(one, other):
+    assert key(*one, limit="by_both") != key(*other, limit="by_both")
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_keys_are_equal_exactly_when_the_values_are(one, other):
+    def of(values: tuple[str, str]) -> object:
+        return counter_of(entries("by_both", ("user", values[0]), ("plan", values[1])), LIMITS)
+
+    if "-" in (*one, *other):
+        return
+    assert (of(one) == of(other)) == (one == other)
+
+
+def test_a_key_has_a_bounded_length_and_names_its_gateway_as_the_cluster_hashtag():
+    name = key(("user", "x" * 10_240))
+    assert name.startswith("gatectl:{g}:rl:")
+    assert len(name) == len("gatectl:{g}:rl:") + 40
+
+
+def test_an_empty_value_is_counted_like_any_other():
+    assert key(("user", "")) != key(("user", "alice"))
+
+
+def test_a_new_revision_or_a_raised_limit_keeps_the_counter_and_any_other_change_starts_a_new_one():
+    def of(limit: Limit, name: str = "l", gateway: str = "g", revision: str = "r2") -> str:
+        policies = Loaded(policy(revision, gateway, **{name: limit}))
+        return key(("user", "alice"), limit=name, policies=policies, revision=revision)
+
+    base = of(PER_USER, revision="r1")
+    assert base == of(PER_USER)
+    assert base == of(PER_USER.model_copy(update={"requests": 99}))
+    changed = {
+        of(PER_USER.model_copy(update={"window_ms": 1000})),
+        of(PER_USER.model_copy(update={"algorithm": "fixed_window"})),
+        of(PER_USER, name="m"),
+        of(PER_USER, gateway="h"),
+    }
+    assert len(changed | {base}) == 5
+
+
+def test_the_revision_picks_the_policy():
+    policies = Loaded(policy("r1", limit=PER_USER), policy("r2", limit=PER_USER.model_copy(update={"requests": 99})))
+    counters = [counter_of(entries("limit", ("user", "a"), revision=revision), policies) for revision in ("r1", "r2")]
+    assert [counter.limit.requests for counter in counters if counter] == [10, 99]
+
+
+def test_an_unknown_revision_is_judged_by_the_limit_of_that_name_in_force():
+    counter = counter_of(entries("per_user", ("user", "a"), revision="r9"), LIMITS)
+    assert counter is not None
+    assert counter.limit == PER_USER
+
+
+@pytest.mark.parametrize("policies", [Loaded(), LIMITS], ids=["no policy", "no such limit"])
+def test_an_unknown_revision_without_such_a_limit_cannot_be_judged(policies):
+    with pytest.raises(NotLoaded):
+        counter_of(entries("nobody", ("user", "a"), revision="r9"), policies)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["limit", "revision", "user", "plan", ""]), st.text(max_size=8)), max_size=6))
+def test_no_descriptor_crashes_the_rules(soup):
+    try:
+        counter = counter_of(soup, LIMITS)
+    except Mistake:
+        return
+    assert counter is None or counter.limit in (PER_USER, BY_BOTH, FREE_ONLY)
