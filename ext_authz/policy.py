@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 ROUTE_KEY = "route"
 """``context_extensions`` entry that carries the route id (envoy.service.auth.v3.AttributeContext)."""

@@ -7,7 +7,7 @@
 import sys
 
 import typer
-from click.exceptions import Abort, ClickException, Exit, UsageError
+from typer.exceptions import Abort, Exit, TyperException
 
 from gatectl.commands import apply, down, init, keys, render, schema, status, token, up, validate, version
 from gatectl.diagnostics import GatectlError, SpecError
@@ -34,30 +34,31 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each kind of outcome
+def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code. Nothing a user does ends in a traceback."""
     try:
         code = app(arguments, prog_name="gatectl", standalone_mode=False)
-    except UsageError as error:
-        error.show()
-        return EXIT_USAGE
     except SpecError as error:
         view(_output(arguments)).diagnostics(error.diagnostics)
         return EXIT_SPEC
     except GatectlError as error:
         view(_output(arguments)).failure(str(error))
         return error.exit_code
+    except TyperException as error:
+        return _usage(error)
     except (Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except Exit as error:
         return error.exit_code
-    except ClickException as error:
-        error.show()
-        return EXIT_ERROR
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return EXIT_ERROR
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: TyperException) -> int:
+    """Typer's usage errors exit with 2, which here means "there are changes"."""
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+    return EXIT_USAGE if error.exit_code == 2 else EXIT_ERROR
 
 
 def _output(arguments: list[str]) -> Output:

@@ -1,0 +1,70 @@
+"""Who is calling, and what authentication can end in. Pure."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeGuard
+
+from ext_authz.policy import ABSENT
+from ext_authz.reasons import Reason
+
+MAX_LENGTH = 256
+"""Longest user id, role or plan, in characters."""
+
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+
+class Identity(NamedTuple):
+    """An authenticated caller. Build it with :func:`identity`, which sees to it that the values fit into headers."""
+
+    user: str
+    roles: tuple[str, ...]
+    plan: str | None
+    attributes: Mapping[str, str]
+    method: str
+    """The authenticator that vouches for it: ``api_key`` or ``jwt``."""
+    key_id: str | None = None
+
+
+class Refusal(NamedTuple):
+    """The credential was not accepted. ``identity`` is set only when its holder proved who he is nevertheless
+    (a revoked key, an expired token): it is for the audit line, never for access.
+    """
+
+    reason: Reason
+    identity: Identity | None = None
+
+
+Outcome = Identity | Refusal
+"""What an authenticator makes of a credential."""
+
+
+def is_name(value: Any) -> TypeGuard[str]:
+    """Whether a value can be a user id, role or plan: 1 to 256 printable characters that survive a header unchanged.
+
+    Refused: control characters and lone surrogates (header injection), commas (roles are joined by them), outer
+    spaces (header parsers trim them, which would make another name) and ``-`` (stands for "has none").
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_LENGTH
+        and value.isprintable()
+        and "," not in value
+        and value == value.strip()
+        and value != ABSENT
+    )
+
+
+def identity(
+    *,
+    user: Any,
+    roles: Iterable[Any],
+    plan: Any,
+    attributes: Mapping[str, str],
+    method: str,
+    key_id: str | None = None,
+) -> Identity | None:
+    """An identity made of values that come from outside (a claim, a key record); None when one of them is unfit."""
+    granted = tuple(roles)
+    if not is_name(user) or not all(map(is_name, granted)) or not (plan is None or is_name(plan)):
+        return None
+    return Identity(user, granted, plan, attributes or NO_ATTRIBUTES, method, key_id)

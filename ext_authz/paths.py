@@ -1,0 +1,70 @@
+"""Request paths: is one canonical, and what are its variables? Pure.
+
+Envoy normalises paths before it routes. What is still not canonical after that could be read differently by the
+upstream than by the route that was matched, so it is refused, never repaired.
+"""
+
+import re
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+_NOT_CANONICAL = re.compile(
+    r"[^!-~]"  # controls, space, DEL and everything beyond ASCII: no part of a URI (RFC 3986)
+    r"|[;\\#]"  # path parameters, backslash, fragment
+    r"|//|/\.\.?(?:/|$)"  # empty and dot segments
+    r"|%(?![0-9a-fA-F]{2})"  # broken escapes
+    r"|%(?:2[eEfF]|5[cC]|[01][0-9a-fA-F]|7[fF])"  # escaped dot, slash, backslash, controls
+)
+
+
+def without_query(target: str) -> str:
+    """The path of a request target: all before the first ``?`` (``urlsplit`` would take ``//host`` for a host)."""
+    return target.partition("?")[0]
+
+
+def is_canonical(path: str) -> bool:
+    """Whether a path (without query) starts with ``/`` and can be read in one way only."""
+    return path.startswith("/") and _NOT_CANONICAL.search(path) is None
+
+
+@lru_cache(maxsize=4096)
+def _segments(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Per segment of a template: its text and, when it is ``{name}``, the variable's name."""
+    return tuple(
+        (segment, segment[1:-1] if segment.startswith("{") and segment.endswith("}") else None)
+        for segment in template.split("/")
+    )
+
+
+def match(template: str, path: str) -> dict[str, str] | None:
+    """The raw (still percent-encoded) value of each ``{name}`` of the template; None when the path does not match.
+
+    A variable takes one non-empty segment; all other segments must be equal, byte by byte.
+    """
+    wanted, given = _segments(template), path.split("/")
+    if len(wanted) != len(given):
+        return None
+    raw: dict[str, str] = {}
+    for (text, name), segment in zip(wanted, given, strict=True):
+        if name is None:
+            if segment != text:
+                return None
+        elif not segment:
+            return None
+        else:
+            raw[name] = segment
+    return raw
+
+
+def decode(raw: dict[str, str]) -> dict[str, str] | None:
+    """The values percent-decoded exactly once; None unless every one is printable UTF-8 without a slash."""
+    values: dict[str, str] = {}
+    for name, text in raw.items():
+        try:
+            value = unquote_to_bytes(text).decode() if "%" in text else text
+        except UnicodeDecodeError:
+            return None
+        if "/" in value or not value.isprintable():
+            return None
+        values[name] = value
+    return values

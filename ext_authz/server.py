@@ -1,0 +1,83 @@
+"""The gRPC service ``envoy.service.auth.v3.Authorization``, and what one worker process needs to run it."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+import grpc.aio
+
+from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
+from ext_authz.authenticators import table
+from ext_authz.engine import Authenticator, Case, Decision, Request
+from ext_authz.identity import Identity, Refusal
+from ext_authz.jwks import follow_jwks
+from ext_authz.keyset import KeySet, connect
+from ext_authz.policy import Policy
+from serving.policies import PolicyBook
+from serving.service import Register, Service
+from serving.settings import Values
+
+log = logging.getLogger(__name__)
+
+
+class Authorization:
+    """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
+
+    def __init__(self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator]) -> None:
+        self._policies = policies
+        self._authenticators = authenticators
+
+    async def check(self, check_request: bytes, _context: object = None) -> bytes:
+        """One Check. Whatever goes wrong, the answer is a denial."""
+        started = time.perf_counter()
+        request = envoy_api.UNREADABLE
+        try:
+            request = envoy_api.parse(check_request)
+            decision = await self._decide(request)
+            response = envoy_api.respond(decision, request)
+        except Exception:
+            log.exception("check failed", extra={"route": request.route, "request_id": request.request_id})
+            decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
+            response = envoy_api.respond(decision, request)
+        telemetry.observe(request, decision, time.perf_counter() - started)
+        return response
+
+    async def _decide(self, request: Request) -> Decision:
+        case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
+        if isinstance(case, Decision):
+            return case
+        return engine.decide(case, await self._authenticate(case))
+
+    async def _authenticate(self, case: Case) -> Identity | Refusal | None:
+        if case.authenticator is None:
+            return None
+        outcome = case.authenticator.authenticate(case.policy, case.credential, time.time())
+        return outcome if isinstance(outcome, Identity | Refusal) else await outcome
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the service to a server. Messages pass as bytes, so a request that cannot be parsed is denied too."""
+        handler = grpc.unary_unary_rpc_method_handler(self.check)
+        service = grpc.method_handlers_generic_handler(envoy_api.GRPC_SERVICE, {"Check": handler})
+        server.add_generic_rpc_handlers((service,))
+
+
+@asynccontextmanager
+async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
+    """What one worker needs for as long as the block lasts: Redis (connected on first use) and the issuers' keys."""
+    async with AsyncExitStack() as stack:
+        redis = connect(values["redis_url"])
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
+        yield Authorization(policies, table(KeySet(redis), sources)).register
+
+
+SERVICE = Service(
+    name="ext_authz",
+    grpc_service=envoy_api.GRPC_SERVICE,
+    policy_file="authz.json",
+    load_policy=policy.load,
+    worker=open_worker,
+    settings=settings.SETTINGS,
+)
