@@ -7,6 +7,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ext_authz.policy import is_name
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
@@ -79,6 +81,17 @@ RateField = Annotated[
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Lower-case letters, digits and dashes: safe in metrics, headers, file and resource names."""
+
+
+def _identity_name(text: str) -> str:
+    if not is_name(text):
+        message = "not a user's name: up to 256 printable characters without commas or outer spaces, and not just -"
+        raise PydanticCustomError("malformed", message)
+    return text
+
+
+UserName = Annotated[str, AfterValidator(_identity_name)]
+"""What ext_authz accepts as a user id."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_no_control_characters)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}$")]
 """RFC 9110 token without the underscore, which Envoy refuses at the edge."""

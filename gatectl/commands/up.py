@@ -27,6 +27,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it serves; `gatectl down` stops it.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No ready screen: its credentials do not belong in a log.")
+    ] = False,
     output: OutputOption = "human",
 ) -> int:
     """Run a whole gateway on this machine: Redis, both services, Envoy, and what the spec's `development` lists.
@@ -48,4 +51,4 @@ def run(
     )
     shown = view(output)
     start = session.detached if detach else session.attached
-    return start(options, shown.progress, lambda ready: shown.result("ready", ready))
+    return start(options, shown.progress, lambda ready: None if quiet else shown.result("ready", ready))

@@ -104,6 +104,13 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
             yield Diagnostic("GC0104", f'rate limit "{limit.name}" counts by the same thing twice', at)
 
 
+def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
+    header = draft.at("authentication", "api_keys", "header")
+    if header is not None and str(header.value).lower() == "authorization" and draft.issuers:
+        message = "API keys and tokens cannot share the Authorization header: no request could say which it carries"
+        yield Diagnostic("GC0108", message, header.at, "name another header, such as X-API-Key")
+
+
 def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         template = route.match.path_template or ""
@@ -139,6 +146,7 @@ CHECKS: tuple[Check, ...] = (
     _duplicates,
     _exactly_one,
     _contradictions,
+    _credential_headers,
     _path_variables,
     _cors,
     _never_match,

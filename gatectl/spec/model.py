@@ -23,6 +23,7 @@ from gatectl.fields import (
     RateField,
     Size,
     Text,
+    UserName,
 )
 from ratelimit_svc.policy import Algorithm as LimitAlgorithm
 from ratelimit_svc.policy import Dimension, OnStoreFailure
@@ -54,7 +55,7 @@ class StaticKey(Section):
 
     id: Name
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    user: Text
+    user: UserName
     roles: tuple[Name, ...] = ()
     plan: Name | None = None
     attributes: dict[str, Text] = {}

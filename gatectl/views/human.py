@@ -62,8 +62,8 @@ def _console(*, stderr: bool) -> Console:
 def _validated(out: Console, data: dict[str, Any]) -> None:
     judge = "the Envoy API and by Envoy itself" if data["envoy"] else "the Envoy API (no Envoy binary was asked)"
     out.print(
-        f"valid: {data['gateway']}, revision {data['revision']}: {data['routes']} routes, {data['upstreams']} upstreams, "
-        f"{data['rate_limits']} rate limits; checked by {judge}"
+        f"valid: {data['gateway']}, revision {data['revision']}: {data['routes']} routes, "
+        f"{data['upstreams']} upstreams, {data['rate_limits']} rate limits; checked by {judge}"
     )
 
 
@@ -88,7 +88,8 @@ def _status(out: Console, data: dict[str, Any]) -> None:
         state = Text(part["state"].upper(), style)
         table.add_row(part["part"], state, part["revision"] or "-", part["address"], part["detail"] or "")
     out.print(f"{data['gateway']} in {data['state_dir']}: revision {data['revision'] or 'none'}")
-    out.print(table)
+    if data["parts"]:
+        out.print(table)
 
 
 def _keys(out: Console, data: list[dict[str, Any]]) -> None:

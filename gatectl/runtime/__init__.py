@@ -1,0 +1,1 @@
+"""`gatectl up` and `gatectl down`: a whole gateway on one machine, started, kept alive and stopped."""

@@ -1,0 +1,121 @@
+"""`gatectl up`, from the files to the ready screen, in the foreground or detached."""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatectl.diagnostics import GatectlError
+from gatectl.rollout.apply import apply
+from gatectl.rollout.candidate import Candidate, prove, read
+from gatectl.rollout.place import Running
+from gatectl.rollout.stages import in_force
+from gatectl.rollout.store import Store
+from gatectl.rollout.targets import Targets, services_of
+from gatectl.runtime import ready, supervisor
+from gatectl.runtime.detach import detach
+from gatectl.runtime.ready import ReadyKey
+from gatectl.spec.load import STDIN
+from gatectl.spec.model import Spec, Try
+
+START_SECONDS = 120.0
+"""Longest wait for a detached gateway."""
+LOAD_SECONDS = 30.0
+"""Longest wait for the services to load the first revision."""
+REDIS_URL = "GATECTL_REDIS_URL"
+OnProgress = Callable[[str], None]
+OnReady = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` was asked for. ``port`` None: the spec's. ``redis_url`` None: start one."""
+
+    files: tuple[str, ...]
+    state_dir: Path
+    port: int | None
+    redis_url: str | None
+    workers: int
+
+
+def attached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> int:
+    """Run the gateway until it is told to stop; ``on_ready`` gets what the ready screen shows."""
+    candidate = _candidate(options, on_progress)
+    store = Store(options.state_dir)
+
+    def bring_into_force(running: Running) -> None:
+        apply(candidate.bundle, store, Targets(services=services_of(running)), LOAD_SECONDS, lambda _: None)
+
+    def show(running: Running, keys: Sequence[ReadyKey]) -> None:
+        on_ready(_screen(candidate.spec, running, keys, options.state_dir, "Ctrl-C stops everything"))
+
+    settings = supervisor.Options(
+        state_dir=options.state_dir,
+        spec_dir=_directory(options.files),
+        redis_url=options.redis_url,
+        port=options.port,
+        workers=options.workers,
+    )
+    return supervisor.run(settings, candidate.spec, bring_into_force, on_progress, show)
+
+
+def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> int:
+    """Start the gateway in the background and return when it serves."""
+    if STDIN in options.files:
+        raise GatectlError("--detach needs the spec in a file, not on standard input", 64)
+    candidate = _candidate(options, on_progress)
+    arguments = ["up", "--quiet", "--state-dir", str(options.state_dir), "--workers", str(options.workers)]
+    arguments += [word for file in options.files for word in ("-f", file)]
+    if options.port is not None:
+        arguments += ["--port", str(options.port)]
+    if options.redis_url is not None:
+        os.environ[REDIS_URL] = options.redis_url  # not an argument: it may hold a password
+    on_progress("starting in the background")
+    running = detach(arguments, options.state_dir, START_SECONDS)
+    marker = ready.read(options.state_dir)
+    stop = f"gatectl down --state-dir {shlex.quote(str(options.state_dir))}"
+    on_ready(_screen(candidate.spec, running, marker.keys if marker else (), options.state_dir, stop))
+    return 0
+
+
+def _candidate(options: Options, on_progress: OnProgress) -> Candidate:
+    on_progress("checking the spec")
+    return prove(read(options.files, options.port), "auto")
+
+
+def _directory(files: Sequence[str]) -> Path:
+    return Path.cwd() if files[0] == STDIN else Path(files[0]).absolute().parent
+
+
+def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: Path, stop: str) -> dict[str, Any]:
+    """What the ready screen shows: where, with what, and what to try."""
+    generation = Store(state_dir).generation("current")
+    header = spec.authentication.api_keys.header if spec.authentication.api_keys else ""
+    by_user = {key.user: key.key for key in keys}
+    return {
+        "gateway": running.gateway,
+        "url": running.url,
+        "revision": in_force(generation) if generation else None,
+        "state_dir": str(state_dir),
+        "keys": [key.model_dump(mode="json") for key in keys],
+        "requests": [
+            {"title": one.title, "expect": one.expect, "curl": _curl(one, running.url, header, by_user)}
+            for one in spec.development.requests
+        ],
+        "stop": stop,
+    }
+
+
+def _curl(request: Try, url: str, header: str, keys: dict[str, str]) -> str:
+    """A line to paste into a shell. A repeated request is one curl with a URL range, and a count by status."""
+    words = ["curl", "-s"]
+    if request.method != "GET":
+        words += ["-X", request.method]
+    if request.key is not None:
+        words += ["-H", f"{header}: {keys[request.key]}"]
+    if request.repeat == 1:
+        return shlex.join([*words, "-i", f"{url}{request.path}"])
+    words += ["-o", "/dev/null", "-w", r"%{http_code}\n", f"{url}{request.path}?try=[1-{request.repeat}]"]
+    return f"{shlex.join(words)} | sort | uniq -c"
