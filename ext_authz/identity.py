@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
-from ext_authz.policy import ABSENT
+from ext_authz.policy import is_name
 from ext_authz.reasons import Reason
-
-MAX_LENGTH = 256
-"""Longest user id, role or plan, in characters."""
 
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -36,22 +33,6 @@ class Refusal(NamedTuple):
 
 Outcome = Identity | Refusal
 """What an authenticator makes of a credential."""
-
-
-def is_name(value: Any) -> TypeGuard[str]:
-    """Whether a value can be a user id, role or plan: 1 to 256 printable characters that survive a header unchanged.
-
-    Refused: control characters and lone surrogates (header injection), commas (roles are joined by them), outer
-    spaces (header parsers trim them, which would make another name) and ``-`` (stands for "has none").
-    """
-    return (
-        isinstance(value, str)
-        and 0 < len(value) <= MAX_LENGTH
-        and value.isprintable()
-        and "," not in value
-        and value == value.strip()
-        and value != ABSENT
-    )
 
 
 def identity(

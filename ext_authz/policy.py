@@ -5,7 +5,7 @@ Nothing here does I/O. A document of an unknown ``format`` is refused whole: a s
 understands a policy would half enforce it.
 """
 
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,26 @@ ABSENT = "-"
 """Stands for "has none" in metadata: Envoy drops a descriptor whose value is missing or empty."""
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+MAX_NAME_LENGTH = 256
+"""Longest user id, role or plan, in characters."""
+
+
+def is_name(value: Any) -> TypeGuard[str]:
+    """Whether a value can be a user id, role or plan: 1 to 256 printable characters that survive a header unchanged.
+
+    Refused: control characters and lone surrogates (header injection), commas (roles are joined by them), outer
+    spaces (header parsers trim them, which would make another name) and ``-`` (stands for "has none").
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_NAME_LENGTH
+        and value.isprintable()
+        and "," not in value
+        and value == value.strip()
+        and value != ABSENT
+    )
 
 
 class _Document(BaseModel):

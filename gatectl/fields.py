@@ -2,18 +2,19 @@
 
 import re
 import unicodedata
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ext_authz.policy import is_name
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+# not \d, which takes the digits of every script; and bounded, because a number has to fit into a float or an int
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_RATE = re.compile(r"(\d+)/(?:(second|minute|hour|day)|(\d+(?:\.\d+)?(?:ms|s|m|h|d)))")
+_RATE = re.compile(r"([0-9]{1,16})/(?:(second|minute|hour|day)|([0-9]{1,15}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d)))")
 _RATE_UNITS = {"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 LONGEST_MS = 366 * 86_400_000
 
@@ -62,6 +63,25 @@ def _no_control_characters(text: str) -> str:
     return text
 
 
+def _normal(path: str) -> str:
+    """Envoy normalises the path of a request before it looks for a route: others could never match."""
+    segments = re.sub("%2[eE]", ".", path).split("/")[1:]
+    if any(segment in {".", ".."} for segment in segments) or "" in segments[:-1]:
+        raise PydanticCustomError("malformed", "a path has no empty segment, and none that is . or ..")
+    if re.search("%(?![0-9A-Fa-f]{2})|%2[fF]|%5[cC]", path):
+        raise PydanticCustomError("malformed", "% begins a code such as %20, and escaped slashes are refused")
+    return path
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("malformed", "a value is needed, or leave the field out")
+    return value
+
+
+T = TypeVar("T")
+Optional = Annotated[T | None, BeforeValidator(_given)]
+"""A field that may be left out, but not left empty: an empty ``roles:`` must not mean that every role will do."""
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
@@ -92,15 +112,23 @@ def _identity_name(text: str) -> str:
 
 UserName = Annotated[str, AfterValidator(_identity_name)]
 """What ext_authz accepts as a user id."""
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""A property of a user, as ``where`` names it: ``user.<attribute>``."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_no_control_characters)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}$")]
 """RFC 9110 token without the underscore, which Envoy refuses at the edge."""
 HeaderValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[\t\x20-\x7e]*$")]
 Method = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,20}$")]
-Path = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~!$&'()*+,=:@/%-]*$", max_length=2048)]
-"""An absolute path without query, fragment, or ``;``."""
+Path = Annotated[
+    str,
+    StringConstraints(pattern=r"^/[A-Za-z0-9._~!$&'()*+,=:@/%-]*$", max_length=2048),
+    AfterValidator(_normal),
+]
+"""An absolute path without query, fragment, or ``;``, as it is after normalisation (RFC 3986, section 6.2.2)."""
 PathTemplate = Annotated[
-    str, StringConstraints(pattern=r"^(/([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+$", max_length=2048)
+    str,
+    StringConstraints(pattern=r"^(/([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+$", max_length=2048),
+    AfterValidator(_normal),
 ]
 """``/customers/{customer_id}/notes``: a variable is one whole segment."""
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]

@@ -73,7 +73,7 @@ def running(state_dir: Path) -> Supervisor | None:
 
 def _parse(text: str) -> Supervisor | None:
     pid, _, started = text.partition(" ")
-    return Supervisor(int(pid), started) if pid.isdigit() and int(pid) > 1 and started else None
+    return Supervisor(int(pid), started) if pid.isdecimal() and int(pid) > 1 and started else None
 
 
 def _overwrite(descriptor: int, text: str) -> None:

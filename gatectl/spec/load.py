@@ -3,10 +3,10 @@
 Three readings, each only of what the one before left whole: the YAML tree, the types, the meaning (`check`).
 """
 
-import contextlib
 import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -21,6 +21,7 @@ from gatectl.spec.model import Jwks, Spec
 from gatectl.spec.tree import Node, Reader, merge
 
 STDIN = "-"
+_NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
 
 
 def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[Spec, Node]:
@@ -34,7 +35,8 @@ def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tupl
     for file in files:
         name = "<stdin>" if file == STDIN else file
         try:
-            text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+            content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+            text = content.decode()  # not by sys.stdin itself: that follows the locale
         except UnicodeDecodeError as error:
             diagnostics.append(Diagnostic("GC0001", f"{name} is not UTF-8 text (byte {error.start})"))
             continue
@@ -73,8 +75,8 @@ def _validate(tree: Node) -> Spec:
         typed: dict[Location, Any] = {}
         for details in error.errors(include_url=False, include_context=False):
             node = tree.find(details["loc"])
-            if node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}:
-                with contextlib.suppress(ValueError):
+            if details["type"] in {"int_type", "bool_type", "literal_error"} and node.from_environment:
+                if _NUMBER_OR_TRUTH.fullmatch(str(node.value)):  # nothing else: a value never adds structure
                     typed[node.at] = json.loads(str(node.value))
         if not typed:
             raise

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 
 from ext_authz.policy import Algorithm
 from gatectl.fields import (
+    AttributeName,
     Duration,
     Endpoint,
     HeaderName,
@@ -17,6 +18,7 @@ from gatectl.fields import (
     Host,
     Method,
     Name,
+    Optional,
     Path,
     PathTemplate,
     Port,
@@ -57,8 +59,8 @@ class StaticKey(Section):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     user: UserName
     roles: tuple[Name, ...] = ()
-    plan: Name | None = None
-    attributes: dict[str, Text] = {}
+    plan: Optional[Name] = None
+    attributes: dict[AttributeName, Text] = {}
 
 
 class ApiKeys(Section):
@@ -73,9 +75,9 @@ class ApiKeys(Section):
 class Jwks(Section):
     """Exactly one source of public keys. ``local``: a development key pair kept in the state directory."""
 
-    file: Text | None = None
-    url: Annotated[Text, StringConstraints(pattern=r"^https?://")] | None = None
-    local: Literal[True] | None = None
+    file: Optional[Text] = None
+    url: Optional[Annotated[Text, StringConstraints(pattern=r"^https?://")]] = None
+    local: Optional[Literal[True]] = None
 
 
 class Claims(Section):
@@ -83,8 +85,8 @@ class Claims(Section):
 
     user: Text = "sub"
     roles: Text | None = "roles"
-    plan: Text | None = None
-    attributes: dict[str, Text] = {}
+    plan: Optional[Text] = None
+    attributes: dict[AttributeName, Text] = {}
 
 
 class Jwt(Section):
@@ -102,7 +104,7 @@ class Jwt(Section):
 class Authentication(Section):
     """How callers prove who they are."""
 
-    api_keys: ApiKeys | None = None
+    api_keys: Optional[ApiKeys] = None
     jwt: tuple[Jwt, ...] = ()
     forward_credentials: bool = False
     """Upstreams get identity headers; the credential itself only when this is true."""
@@ -136,7 +138,7 @@ class Retries(Section):
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 1
     on: Annotated[tuple[RetryOn, ...], Field(min_length=1)] = ("connect-failure", "refused-stream")
-    per_try_timeout: Duration | None = None
+    per_try_timeout: Optional[Duration] = None
     budget_percent: Annotated[int, Field(ge=1, le=100)] = 20
 
 
@@ -146,21 +148,21 @@ class Upstream(Section):
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=1000)]
     protocol: Literal["http1", "http2"] = "http1"
     load_balancing: Literal["round_robin", "least_request", "ring_hash"] = "round_robin"
-    hash_by: Literal["client_address", "user"] | None = None
+    hash_by: Optional[Literal["client_address", "user"]] = None
     """What ``ring_hash`` hashes."""
     connect_timeout: Duration = 2_000
     timeout: Duration = 30_000
     circuit_breaker: CircuitBreaker = CircuitBreaker()
-    health_check: HealthCheck | None = None
+    health_check: Optional[HealthCheck] = None
     retries: Retries = Retries()
 
 
 class HeaderMatcher(Section):
     """One way to match a header's value."""
 
-    exact: HeaderValue | None = None
-    prefix: HeaderValue | None = None
-    present: Literal[True] | None = None
+    exact: Optional[HeaderValue] = None
+    prefix: Optional[HeaderValue] = None
+    present: Optional[Literal[True]] = None
 
 
 def _kind(value: Any) -> str:
@@ -175,9 +177,9 @@ HeaderMatch = Annotated[
 class Match(Section):
     """Which requests a route takes: exactly one of the three paths, and all of the rest."""
 
-    path: Path | None = None
-    path_prefix: Path | None = None
-    path_template: PathTemplate | None = None
+    path: Optional[Path] = None
+    path_prefix: Optional[Path] = None
+    path_template: Optional[PathTemplate] = None
     hosts: tuple[Host, ...] = ()
     methods: tuple[Method, ...] = ()
     headers: dict[HeaderName, HeaderMatch] = {}
@@ -190,8 +192,8 @@ class AccessRule(Section):
     template to a property of the user: ``user.id``, ``user.plan`` or ``user.<attribute>``.
     """
 
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
-    roles: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    methods: Optional[Annotated[tuple[Method, ...], Field(min_length=1)]] = None
+    roles: Optional[Annotated[tuple[Name, ...], Field(min_length=1)]] = None
     where: dict[str, Annotated[str, StringConstraints(pattern=r"^user\.[a-z][a-z0-9_]*$")]] = {}
 
 
@@ -233,13 +235,13 @@ class Route(Section):
     match: Match
     upstream: Name
     access: Access
-    timeout: Duration | None = None
+    timeout: Optional[Duration] = None
     """Overrides the upstream's."""
-    rewrite_prefix: Path | None = None
+    rewrite_prefix: Optional[Path] = None
     """Replaces what ``path_prefix`` matched."""
     request_headers: Headers = Headers()
     response_headers: Headers = Headers()
-    cors: Cors | None = None
+    cors: Optional[Cors] = None
 
 
 class RateLimit(Section):
@@ -252,7 +254,7 @@ class RateLimit(Section):
     per: Annotated[tuple[Dimension, ...], Field(min_length=1)]
     limit: RateField
     algorithm: LimitAlgorithm = "sliding_window"
-    routes: tuple[Name, ...] | None = None
+    routes: Optional[tuple[Name, ...]] = None
     when: dict[Literal["role", "plan"], Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
 
 
@@ -267,7 +269,7 @@ class Process(Section):
 
     name: Name
     command: Annotated[tuple[Text, ...], Field(min_length=1)]
-    ready: Annotated[Text, StringConstraints(pattern=r"^http://")] | None = None
+    ready: Optional[Annotated[Text, StringConstraints(pattern=r"^http://")]] = None
     """URL that answers 200 once it is ready."""
 
 
@@ -276,8 +278,8 @@ class DevelopmentKey(Section):
 
     user: Name
     roles: tuple[Name, ...] = ()
-    plan: Name | None = None
-    attributes: dict[str, Text] = {}
+    plan: Optional[Name] = None
+    attributes: dict[AttributeName, Text] = {}
 
 
 class Try(Section):
@@ -285,7 +287,7 @@ class Try(Section):
 
     title: Text
     path: Path
-    key: Name | None = None
+    key: Optional[Name] = None
     """The ``user`` of a development key."""
     method: Method = "GET"
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -308,7 +310,7 @@ class Spec(Section):
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
-    cors: Cors | None = None
+    cors: Optional[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     rate_limits: tuple[RateLimit, ...] = ()
     rate_limiting: RateLimiting = RateLimiting()

@@ -14,8 +14,10 @@ import yaml
 
 from gatectl.diagnostics import Diagnostic, Location
 
-MAX_NODES = 500_000
-"""Aliases can make a small file expand without end; 2000 routes are some 50,000 nodes."""
+MAX_NODES = 250_000
+"""Aliases can make a small file expand without end; 2000 routes are some 100,000 nodes."""
+MAX_DEPTH = 64
+"""The language needs 8. Composing and everything after it recurses, and the stack of C ends without an exception."""
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
@@ -58,17 +60,40 @@ class Node:
 class _Loader(yaml.CSafeLoader):
     """Composes nodes; the implicit types are those of YAML 1.2's core schema."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = self._depth = 0
 
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:  # noqa: ARG002 - an override
+        """Called on the way into every node: the composer itself has no bounds."""
+        self._nodes, self._depth = self._nodes + 1, self._depth + 1
+        if self._depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            mark = current_node.start_mark if current_node else None
+            problem = "is nested too deeply" if self._depth > MAX_DEPTH else "is far too large"
+            raise yaml.MarkedYAMLError(problem=f"the file {problem}", problem_mark=mark)
+
+    def ascend_resolver(self) -> None:
+        """Called on the way out."""
+        self._depth -= 1
+
+
+_CORE = "tag:yaml.org,2002:"
+_PATTERNS = {
+    "null": re.compile(r"null|Null|NULL|~|"),
+    "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    "int": re.compile(r"[-+]?[0-9]+"),
+    "float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
+}
+"""How a scalar of each type is written; anything else is text."""
+_TYPES = {*_PATTERNS, "str", "map", "seq"}
 _Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"null|Null|NULL|~|", "nN~"),
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""] if _tag == "null" else list(_first)
-    )
+for _kind, _first in {
+    "null": ["n", "N", "~", ""],
+    "bool": [*"tTfF"],
+    "int": [*"-+0123456789"],
+    "float": [*"-+.0123456789"],
+}.items():
+    _Loader.add_implicit_resolver(f"{_CORE}{_kind}", re.compile(rf"(?:{_PATTERNS[_kind].pattern})\Z"), _first)
 
 
 class Reader:
@@ -91,8 +116,10 @@ class Reader:
             at = Location(self._file, mark.line + 1, mark.column + 1) if mark else None
             self._report("GC0002", " ".join(filter(None, (error.context, error.problem))) or "not YAML", at)
             return None
-        except yaml.YAMLError as error:  # a character that YAML does not allow
-            self._report("GC0002", str(error).splitlines()[0], Location(self._file, 1, 1))
+        except yaml.reader.ReaderError as error:  # a character that YAML does not allow
+            before = text.encode()[: error.position].decode(errors="ignore")
+            at = Location(self._file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+            self._report("GC0002", f"{error.reason} (#x{error.character:04x})", at)
             return None
         if root is None:
             self._report("GC0002", "the file is empty", Location(self._file, 1, 1), "`gatectl init` writes a start")
@@ -100,20 +127,17 @@ class Reader:
         if not isinstance(root, yaml.MappingNode):
             self._report("GC0102", "a gateway spec is a mapping of fields", self._at(root))
             return None
-        try:
-            return self._convert(root, None, ())
-        except RecursionError:
-            self._report("GC0002", "the file is nested too deeply", Location(self._file, 1, 1))
-            return None
+        return self._convert(root, None, ())
 
     def _convert(self, node: yaml.Node, key_at: Location | None, above: tuple[int, ...]) -> Node | None:
         self._count += 1
-        if id(node) in above or self._count > MAX_NODES:
+        if id(node) in above or len(above) >= MAX_DEPTH or self._count > MAX_NODES:
             if self._count <= MAX_NODES + 1:
                 self._report("GC0002", "an alias makes the file endless or far too large", self._at(node))
             self._count = max(self._count, MAX_NODES + 1)
             return None
         at, above = self._at(node), (*above, id(node))
+        self._refuse_foreign_tag(node)
         if isinstance(node, yaml.MappingNode):
             return Node(self._mapping(node, above), at, key_at=key_at)
         if isinstance(node, yaml.SequenceNode):
@@ -129,6 +153,7 @@ class Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._report("GC0102", "a key must be a plain word", key_at)
                 continue
+            self._refuse_foreign_tag(key_node)
             key = str(key_node.value)
             if key in fields:
                 first = fields[key].key_at
@@ -144,9 +169,12 @@ class Reader:
     def _scalar(self, node: yaml.ScalarNode, at: Location, key_at: Location | None) -> Node:
         text = str(node.value)
         filled, from_environment = self._fill(text, at)
-        kind = "str" if from_environment else str(node.tag).removeprefix("tag:yaml.org,2002:")
+        kind = "str" if from_environment else str(node.tag).removeprefix(_CORE)
         value: str | int | float | bool | None
-        if kind == "null":
+        if kind in _PATTERNS and not _PATTERNS[kind].fullmatch(filled):  # only an explicit tag can claim that
+            self._report("GC0102", f'"{text}" is not written as a YAML {kind}', at)
+            value = None
+        elif kind == "null":
             value = None
         elif kind == "bool":
             value = filled.lower() == "true"
@@ -154,12 +182,14 @@ class Reader:
             value = int(filled) if len(filled) <= 20 else filled  # CPython refuses to parse thousands of digits
         elif kind == "float":
             value = float(filled)
-        elif kind == "str":
-            value = filled
         else:
-            self._report("GC0102", f"the YAML tag {node.tag} is not supported", at)
-            value = None
+            value = filled
         return Node(value, at, text, key_at, from_environment)
+
+    def _refuse_foreign_tag(self, node: yaml.Node) -> None:
+        tag = str(node.tag)
+        if not tag.startswith(_CORE) or tag.removeprefix(_CORE) not in _TYPES:
+            self._report("GC0102", f"the YAML tag {tag} is not supported", self._at(node))
 
     def _fill(self, text: str, at: Location) -> tuple[str, bool]:
         """``text`` with its references filled in, and whether there were any. ``$${`` stands for a literal ``${``."""

@@ -1,0 +1,143 @@
+"""A whole gateway for each test module: real Envoy, Redis, both services and the demo backend, as processes."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gatectl.runtime.ports import free_ports
+
+ROOT = Path(__file__).parents[2]
+SPEC = Path(__file__).with_name("gateway.yaml")
+STATIC_KEY = "a-legacy-key-of-another-system"
+
+
+@dataclass
+class Gateway:
+    """A running gateway, as its operator and its clients see it."""
+
+    state_dir: Path
+    spec: Path
+    environment: dict[str, str]
+    port: int
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def gatectl(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the real command line on this gateway."""
+        result = subprocess.run(
+            [sys.executable, "-m", "gatectl", *arguments, "--state-dir", str(self.state_dir)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        if check:
+            assert result.returncode == 0, result.stderr + result.stdout
+        return result
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.gatectl(*arguments, "-o", "json").stdout)
+
+    def up(self) -> None:
+        ready = self.json("up", "-f", str(self.spec), "--port", str(self.port), "--detach")
+        self.keys = {key["user"]: key["key"] for key in ready["keys"]}
+
+    def apply(self, spec: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.gatectl("apply", "-f", str(spec or self.spec), check=check)
+
+    def edited(self, *changes: tuple[str, str]) -> Path:
+        """The spec with some text replaced, as a file beside it."""
+        text = self.spec.read_text()
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = self.spec.with_name("edited.yaml")
+        path.write_text(text)
+        return path
+
+    def running(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.state_dir / "running.json").read_text())
+        return document
+
+    def client(self, user: str | None = None, **options: Any) -> httpx.Client:
+        headers = {"x-api-key": self.keys[user]} if user else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False, **options)
+
+    def get(self, path: str, user: str | None = None, headers: dict[str, str] | None = None) -> httpx.Response:
+        with self.client(user) as client:
+            return client.get(path, headers=headers)
+
+    def token(self, user: str, *options: str) -> dict[str, str]:
+        token = self.json("token", "mint", user, "-f", str(self.spec), *options)["token"]
+        return {"authorization": f"Bearer {token}"}
+
+    def log(self, name: str) -> str:
+        return (self.state_dir / "logs" / name).read_text()
+
+    def pids(self) -> dict[int, str]:
+        """Every process that works for this gateway, by what its command line or directory says."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    directory = os.readlink(entry / "cwd")
+                except OSError:
+                    continue
+                if str(self.state_dir) in f"{command} {directory}":
+                    found[int(entry.name)] = command
+        return found
+
+
+def make_gateway(spec: Path = SPEC) -> Iterator[Gateway]:
+    """Bring a gateway up on free ports and take it down, whatever happens in between."""
+    directory = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
+    port, backend, unused = free_ports(3)
+    environment = os.environ | {
+        "BACKEND": str(ROOT / "examples" / "customer-support" / "backend.py"),
+        "BACKEND_PORT": str(backend),
+        "UNUSED_PORT": str(unused),
+        "STATIC_KEY_SHA256": hashlib.sha256(STATIC_KEY.encode()).hexdigest(),
+        "PYTHONPATH": str(ROOT),
+    }
+    copy = directory / "gateway.yaml"
+    shutil.copy(spec, copy)
+    gateway = Gateway(directory / "state", copy, environment, port)
+    try:
+        gateway.up()
+        yield gateway
+    finally:
+        gateway.gatectl("down", check=False)
+        left = gateway.pids()
+        shutil.rmtree(directory, ignore_errors=True)
+        assert left == {}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    yield from make_gateway()
+
+
+def is_problem(response: httpx.Response) -> bool:
+    """Whether an error has the shape that every error must have."""
+    body = response.json()
+    return (
+        response.headers["content-type"] == "application/problem+json"
+        and {"type", "title", "status", "detail", "request_id"} <= set(body)
+        and body["status"] == response.status_code
+    )
