@@ -11,9 +11,11 @@ import hashlib
 import re
 import secrets
 import zlib
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from ext_authz.policy import is_name
 
 PREFIX = "gk"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -27,6 +29,15 @@ class ParsedKey(NamedTuple):
     sha256: str
 
 
+def _identity_name(value: str) -> str:
+    if not is_name(value):
+        raise ValueError("a name is up to 256 printable characters without commas or outer spaces, and not just -")
+    return value
+
+
+IdentityName = Annotated[str, AfterValidator(_identity_name)]
+
+
 class KeyRecord(BaseModel):
     """What is stored of one key, as JSON, in the Redis hash ``redis_key(gateway)`` under the field ``id``."""
 
@@ -34,9 +45,9 @@ class KeyRecord(BaseModel):
 
     id: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    user: str
-    roles: tuple[str, ...] = ()
-    plan: str | None = None
+    user: IdentityName
+    roles: tuple[IdentityName, ...] = ()
+    plan: IdentityName | None = None
     attributes: dict[str, str] = {}
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None

@@ -20,7 +20,7 @@ class Finding(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What one rule says. ``role`` is the first of the rule's roles that the caller has, when the rule names any;
+    """What one rule says. ``role`` is the first of the rule's roles that the caller has, or of the caller's own;
     ``condition`` the one that failed.
     """
 
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """The rule (index in ``Route.rules``) that granted access, and the role it matched (None: any caller)."""
+    """The rule (index in ``Route.rules``) that granted access, and the role it counts under (None: a caller without any)."""
 
     rule: int
     role: str | None
@@ -44,7 +44,7 @@ def judge(rule: Rule, method: str, identity: Identity, variables: Mapping[str, s
     """What one rule says about a request. Methods compare exactly (RFC 9110: they are case-sensitive)."""
     if rule.methods is not None and method not in rule.methods:
         return _OTHER_METHOD
-    role = None
+    role = identity.roles[0] if identity.roles else None
     if rule.roles is not None:
         role = next((role for role in rule.roles if role in identity.roles), None)
         if role is None:

@@ -44,7 +44,10 @@ class Location:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One mistake. ``hint`` says what to do, as a sentence without capital; ``location`` is None for whole files."""
+    """One mistake. ``hint`` says what to do, as a sentence without capital; ``location`` is None for whole files.
+
+    ``message`` and ``hint`` become one printable line: what they quote must not steer a terminal.
+    """
 
     code: str
     message: str
@@ -55,6 +58,8 @@ class Diagnostic:
     def __post_init__(self) -> None:
         """An unlisted code is a bug here, found by the first test that meets it."""
         assert self.code in CODES, self.code
+        object.__setattr__(self, "message", _printable(self.message))
+        object.__setattr__(self, "hint", self.hint and _printable(self.hint))
 
     def __str__(self) -> str:
         """``gateway.yaml:12:7: error[GC0103] message (hint)``."""
@@ -66,6 +71,12 @@ class Diagnostic:
         """Reading order: by file, line, column."""
         at = self.location or Location("", 0, 0)
         return at.file, at.line, at.column, self.code, self.message
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 class SpecError(Exception):

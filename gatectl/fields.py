@@ -1,5 +1,6 @@
 """The small types of the spec: durations, sizes, rates, names. Text in, plain numbers out."""
 
+import ipaddress
 import re
 import unicodedata
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -73,6 +74,20 @@ def _normal(path: str) -> str:
     return path
 
 
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise PydanticCustomError("malformed", "an IP address is needed, such as 0.0.0.0 or ::") from None
+    return text
+
+
+def _bracketed(endpoint: str) -> str:
+    if endpoint.startswith("["):
+        _address(endpoint[1:].partition("]")[0])
+    return endpoint
+
+
 def _given(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("malformed", "a value is needed, or leave the field out")
@@ -80,7 +95,7 @@ def _given(value: Any) -> Any:
 
 
 T = TypeVar("T")
-Optional = Annotated[T | None, BeforeValidator(_given)]
+Omittable = Annotated[T | None, BeforeValidator(_given)]
 """A field that may be left out, but not left empty: an empty ``roles:`` must not mean that every role will do."""
 Duration = Annotated[
     int,
@@ -134,5 +149,11 @@ PathTemplate = Annotated[
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 """A host name without port, lower-case; ``*.example.com`` matches every name below."""
 Port = Annotated[int, Field(ge=1, le=65535)]
-Endpoint = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
+Address = Annotated[Text, AfterValidator(_address)]
+"""An IP address."""
+Endpoint = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"),
+    AfterValidator(_bracketed),
+]
 """``host:port``; an IPv6 address stands in brackets."""

@@ -52,7 +52,7 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
         cluster=cluster_id(route.upstream),
         timeout_ms=route.timeout if route.timeout is not None else upstream.timeout,
         retry=Retry(",".join(upstream.retries.on), upstream.retries.attempts, upstream.retries.per_try_timeout),
-        prefix_rewrite=route.rewrite_prefix,
+        prefix_rewrite=_rewrite(route) if route.rewrite_prefix is not None else None,
         hash_by=upstream.hash_by,
         request_headers_set=_pairs(route.request_headers.set),
         request_headers_remove=route.request_headers.remove,
@@ -72,6 +72,13 @@ def _path(match: model.Match) -> PathMatch:
     # Envoy caps the length of a variable's name and never uses it: ext_authz reads the variables
     short = (f"{{v{index}}}" if segment.startswith("{") else segment for index, segment in enumerate(segments))
     return PathMatch("template", "/".join(short))
+
+
+def _rewrite(route: model.Route) -> str:
+    """Envoy exchanges the very text that matched, so both need to end with a slash or neither (``/v1`` + ``x``)."""
+    rewrite = (route.rewrite_prefix or "").rstrip("/")
+    whole = not (route.match.path_prefix or "").rstrip("/")  # the slash is all that matched
+    return f"{rewrite}/" if whole else rewrite or "/"
 
 
 def _header(name: str, matcher: str | model.HeaderMatcher) -> HeaderMatch:

@@ -8,6 +8,7 @@ A mark must be a whole scalar: ``"a-{{ x }}"`` is refused. An undefined name is 
 no naming, no defaults, no sorting.
 """
 
+import re
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from markupsafe import Markup
 
 _MARK = "\ue001"
 """A private-use character: valid in YAML, never in a template."""
+_WHOLE = re.compile(rf"{_MARK}([0-9]+){_MARK}")
 _VALUES = "__values__"
 
 
@@ -42,7 +44,7 @@ def _mark(context: Context, value: Any) -> Markup:
         str(value)  # StrictUndefined raises its own clear error
     values: list[Any] = context[_VALUES]
     values.append(value)
-    return Markup(f"{_MARK}{len(values) - 1}")  # noqa: S704 - a mark and a number
+    return Markup(f"{_MARK}{len(values) - 1}{_MARK}")  # noqa: S704 - a mark and a number
 
 
 @lru_cache(maxsize=1024)
@@ -57,10 +59,10 @@ def _fill(node: Any, values: list[Any]) -> Any:
     if isinstance(node, list):
         return [_fill(child, values) for child in node]
     if isinstance(node, str) and _MARK in node:
-        number = node.removeprefix(_MARK)
-        if not number.isdigit():
+        mark = _WHOLE.fullmatch(node)
+        if mark is None:
             raise ValueError(f"{{{{ … }}}} must stand alone, not inside a longer text: {node!r}")
-        value = values[int(number)]
+        value = values[int(mark[1])]
         return list(value) if isinstance(value, tuple) else value
     return node
 

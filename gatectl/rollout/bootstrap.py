@@ -27,6 +27,6 @@ def write(state_dir: Path, gateway: str, admin: Endpoint | str, ext_authz: Endpo
 def endpoint(option: str, text: str | None) -> Endpoint:
     """``host:port`` as an endpoint. Raises GatectlError (usage) naming the option."""
     host, _, port = (text or "").rpartition(":")
-    if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise GatectlError(f"{option} must be host:port", 64)
     return Endpoint(host.strip("[]"), int(port))

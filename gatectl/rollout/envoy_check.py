@@ -1,5 +1,6 @@
 """The real binary's verdict: ``envoy --mode validate`` on the flattened configuration."""
 
+import contextlib
 import io
 import re
 import subprocess
@@ -70,17 +71,17 @@ def _in_docker(config: bytes) -> tuple[int, str]:
         entry = tarfile.TarInfo("envoy.json")
         entry.size, entry.mode = len(config), 0o444
         tar.addfile(entry, io.BytesIO(config))
+    command = ["--mode", "validate", "-c", f"{_INSIDE}/envoy.json"]
     try:
-        client = docker.from_env()
-        command = ["--mode", "validate", "-c", f"{_INSIDE}/envoy.json"]
-        container: Any = client.containers.create(IMAGE, command, network_disabled=True)
-        try:
-            container.put_archive(_INSIDE, archive.getvalue())
-            container.start()
-            code = int(container.wait(timeout=TIMEOUT_SECONDS)["StatusCode"])
-            return code, container.logs().decode(errors="replace")
-        finally:
-            container.remove(force=True)
+        with contextlib.closing(docker.from_env()) as client:
+            container: Any = client.containers.create(IMAGE, command, network_disabled=True)
+            try:
+                container.put_archive(_INSIDE, archive.getvalue())
+                container.start()
+                code = int(container.wait(timeout=TIMEOUT_SECONDS)["StatusCode"])
+                return code, container.logs().decode(errors="replace")
+            finally:
+                container.remove(force=True)
     except docker.errors.ImageNotFound:
         raise GatectlError(f"the image {IMAGE} is not there: `docker pull {IMAGE}`") from None
     except (docker.errors.DockerException, OSError) as error:

@@ -42,21 +42,26 @@ class Store:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Only one apply at a time. Raises GatectlError when another one is under way."""
-        with (self.state_dir / ".lock").open("w") as file:
+        with contextlib.ExitStack() as held:
             try:
+                file = held.enter_context((self.state_dir / ".lock").open("w"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise GatectlError(
                     f"another apply is under way in {self.state_dir}; try again when it is done"
                 ) from None
+            except OSError as error:
+                raise GatectlError(f"{self.state_dir} cannot be locked: {error.strerror}") from None
             yield
 
     def generation(self, slot: Slot) -> str | None:
-        """The name of the generation in a slot; None when it is empty."""
+        """The name of the generation in a slot; None when it is empty. Raises GatectlError when it is no symlink."""
         try:
             return (self.state_dir / slot).readlink().name
         except FileNotFoundError:
             return None
+        except OSError:
+            raise GatectlError(f"{self.state_dir / slot} is not ours: a symlink is expected; move it away") from None
 
     def manifest(self, name: str) -> dict[str, Any] | None:
         """What is noted about a generation; None when it is not there."""
@@ -67,14 +72,12 @@ class Store:
 
     def intact(self, name: str) -> bool:
         """Is every file of a generation what was written?"""
-        manifest = self.manifest(name)
-        if manifest is None:
-            return False
         try:
-            return all(
-                _digest((self._path(name) / file).read_bytes()) == digest for file, digest in manifest["files"].items()
+            files = (self.manifest(name) or {})["files"].items()
+            return bool(files) and all(
+                _digest((self._path(name) / file).read_bytes()) == digest for file, digest in files
             )
-        except OSError:
+        except (OSError, KeyError, TypeError, AttributeError, ValueError):  # the manifest may be damaged too
             return False
 
     def documents(self, name: str) -> dict[str, bytes]:
@@ -98,10 +101,13 @@ class Store:
         }
         try:
             _write_files(draft, {**bundle.files, MANIFEST: canonical(manifest).encode()})
-            if self._path(name).exists():  # damaged: out of the way, whole
-                shutil.rmtree(self._path(name))
+            damaged = draft.with_name(f".{name}.damaged")
+            if self._path(name).exists():  # it may be in force: out of the way by one rename
+                shutil.rmtree(damaged, ignore_errors=True)
+                self._path(name).rename(damaged)
             draft.rename(self._path(name))
             _sync(self.state_dir / GENERATIONS)
+            shutil.rmtree(damaged, ignore_errors=True)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise GatectlError(
@@ -110,16 +116,21 @@ class Store:
         return name
 
     def switch(self, slot: Slot, name: str | None) -> None:
-        """Point a slot to a generation, or empty it. One rename: readers see the old one or the new one."""
-        link = self.state_dir / slot
-        if name is None:
-            link.unlink(missing_ok=True)
-            return
-        fresh = self.state_dir / f".{slot}"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(f"{GENERATIONS}/{name}")
-        fresh.replace(link)
-        _sync(self.state_dir)
+        """Point a slot to a generation, or empty it. One rename: readers see the old one or the new one.
+
+        Raises GatectlError when the directory cannot be written.
+        """
+        link, fresh = self.state_dir / slot, self.state_dir / f".{slot}"
+        try:
+            if name is None:
+                link.unlink(missing_ok=True)
+                return
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(f"{GENERATIONS}/{name}")
+            fresh.replace(link)
+            _sync(self.state_dir)
+        except OSError as error:
+            raise GatectlError(f"{link} cannot be switched to {name or 'nothing'}: {error.strerror}") from None
 
     def prune(self) -> None:
         """Remove the oldest generations beyond ``KEEP``, those of passage, and leftovers of an interrupted write."""

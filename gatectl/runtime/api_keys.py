@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import redis
 
 from ext_authz.api_key import KeyRecord, mint, redis_key
+from ext_authz.policy import is_name
 from gatectl.diagnostics import GatectlError
 
 TIMEOUT_SECONDS = 5
@@ -25,8 +26,14 @@ def create(
 ) -> tuple[str, KeyRecord]:
     """A new key and its record. The key is not kept anywhere: show it now. ``expires_at`` carries a time zone.
 
-    Raises GatectlError (5) when Redis cannot be used, as all of these functions do.
+    Raises GatectlError (5) when Redis cannot be used, as all of these functions do, and (64) for a name that
+    ext_authz would not accept.
     """
+    for name in (user, *roles, *([plan] if plan is not None else [])):
+        if not is_name(name):
+            raise GatectlError(
+                f"{name!r} is not a name: up to 256 printable characters without commas or outer spaces, not just -", 64
+            )
     with _connected(url) as client:
         while True:
             key, minted = mint()

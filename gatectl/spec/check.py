@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 
+from ext_authz.policy import IDENTITY_HEADER_PREFIX
 from gatectl.diagnostics import Diagnostic, Location
 from gatectl.spec.draft import Draft
 from gatectl.spec.model import AccessRule
@@ -90,6 +91,11 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
         if route.rewrite_prefix is not None and route.match.path_prefix is None:
             message = f'route "{route.name}" has rewrite_prefix but no path_prefix'
             yield Diagnostic("GC0108", message, draft.tree.find(("routes", index, "rewrite_prefix")).at)
+        for header in route.request_headers.set:
+            if header.lower().startswith(IDENTITY_HEADER_PREFIX):
+                node = draft.tree.find(("routes", index, "request_headers", "set", header))
+                message = f'route "{route.name}" sets {header}: what says who is calling is never a constant'
+                yield Diagnostic("GC0108", message, node.key_at or node.at)
     for name, upstream in draft.upstreams.items():
         if (upstream.load_balancing == "ring_hash") != (upstream.hash_by is not None):
             message = f'upstream "{name}": load_balancing ring_hash and hash_by belong together'

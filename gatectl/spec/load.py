@@ -22,6 +22,7 @@ from gatectl.spec.tree import Node, Reader, merge
 
 STDIN = "-"
 _NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
+"""What a value from the environment may become, besides text: never a list or a mapping."""
 
 
 def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[Spec, Node]:
@@ -75,9 +76,9 @@ def _validate(tree: Node) -> Spec:
         typed: dict[Location, Any] = {}
         for details in error.errors(include_url=False, include_context=False):
             node = tree.find(details["loc"])
-            if details["type"] in {"int_type", "bool_type", "literal_error"} and node.from_environment:
-                if _NUMBER_OR_TRUTH.fullmatch(str(node.value)):  # nothing else: a value never adds structure
-                    typed[node.at] = json.loads(str(node.value))
+            mistyped = node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}
+            if mistyped and _NUMBER_OR_TRUTH.fullmatch(str(node.value)):
+                typed[node.at] = json.loads(str(node.value))
         if not typed:
             raise
     return Spec.model_validate(tree.plain(typed))

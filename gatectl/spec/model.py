@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 
 from ext_authz.policy import Algorithm
 from gatectl.fields import (
+    Address,
     AttributeName,
     Duration,
     Endpoint,
@@ -18,7 +19,7 @@ from gatectl.fields import (
     Host,
     Method,
     Name,
-    Optional,
+    Omittable,
     Path,
     PathTemplate,
     Port,
@@ -40,7 +41,7 @@ class Section(BaseModel):
 class Listener(Section):
     """Where clients connect, and what is refused before anything looks at a request."""
 
-    address: Text = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached
+    address: Address = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached
     port: Port = 8080
     max_request_body: Size = 1 << 20
     max_request_headers: Annotated[Size, Field(ge=1024, le=8192 << 10)] = 32 << 10
@@ -59,7 +60,7 @@ class StaticKey(Section):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     user: UserName
     roles: tuple[Name, ...] = ()
-    plan: Optional[Name] = None
+    plan: Omittable[Name] = None
     attributes: dict[AttributeName, Text] = {}
 
 
@@ -72,12 +73,16 @@ class ApiKeys(Section):
     """How long a key already seen keeps working while Redis is away."""
 
 
+_KEY_SET_URL = r"^(https://|http://(localhost|127\.[0-9.]+|\[::1\])([:/]|$))"
+"""ext_authz fetches keys over plain http from this very machine only."""
+
+
 class Jwks(Section):
     """Exactly one source of public keys. ``local``: a development key pair kept in the state directory."""
 
-    file: Optional[Text] = None
-    url: Optional[Annotated[Text, StringConstraints(pattern=r"^https?://")]] = None
-    local: Optional[Literal[True]] = None
+    file: Omittable[Text] = None
+    url: Omittable[Annotated[Text, StringConstraints(pattern=_KEY_SET_URL)]] = None
+    local: Omittable[Literal[True]] = None
 
 
 class Claims(Section):
@@ -85,7 +90,7 @@ class Claims(Section):
 
     user: Text = "sub"
     roles: Text | None = "roles"
-    plan: Optional[Text] = None
+    plan: Omittable[Text] = None
     attributes: dict[AttributeName, Text] = {}
 
 
@@ -104,7 +109,7 @@ class Jwt(Section):
 class Authentication(Section):
     """How callers prove who they are."""
 
-    api_keys: Optional[ApiKeys] = None
+    api_keys: Omittable[ApiKeys] = None
     jwt: tuple[Jwt, ...] = ()
     forward_credentials: bool = False
     """Upstreams get identity headers; the credential itself only when this is true."""
@@ -138,7 +143,7 @@ class Retries(Section):
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 1
     on: Annotated[tuple[RetryOn, ...], Field(min_length=1)] = ("connect-failure", "refused-stream")
-    per_try_timeout: Optional[Duration] = None
+    per_try_timeout: Omittable[Duration] = None
     budget_percent: Annotated[int, Field(ge=1, le=100)] = 20
 
 
@@ -148,21 +153,21 @@ class Upstream(Section):
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=1000)]
     protocol: Literal["http1", "http2"] = "http1"
     load_balancing: Literal["round_robin", "least_request", "ring_hash"] = "round_robin"
-    hash_by: Optional[Literal["client_address", "user"]] = None
+    hash_by: Omittable[Literal["client_address", "user"]] = None
     """What ``ring_hash`` hashes."""
     connect_timeout: Duration = 2_000
     timeout: Duration = 30_000
     circuit_breaker: CircuitBreaker = CircuitBreaker()
-    health_check: Optional[HealthCheck] = None
+    health_check: Omittable[HealthCheck] = None
     retries: Retries = Retries()
 
 
 class HeaderMatcher(Section):
     """One way to match a header's value."""
 
-    exact: Optional[HeaderValue] = None
-    prefix: Optional[HeaderValue] = None
-    present: Optional[Literal[True]] = None
+    exact: Omittable[HeaderValue] = None
+    prefix: Omittable[HeaderValue] = None
+    present: Omittable[Literal[True]] = None
 
 
 def _kind(value: Any) -> str:
@@ -177,9 +182,9 @@ HeaderMatch = Annotated[
 class Match(Section):
     """Which requests a route takes: exactly one of the three paths, and all of the rest."""
 
-    path: Optional[Path] = None
-    path_prefix: Optional[Path] = None
-    path_template: Optional[PathTemplate] = None
+    path: Omittable[Path] = None
+    path_prefix: Omittable[Path] = None
+    path_template: Omittable[PathTemplate] = None
     hosts: tuple[Host, ...] = ()
     methods: tuple[Method, ...] = ()
     headers: dict[HeaderName, HeaderMatch] = {}
@@ -192,8 +197,8 @@ class AccessRule(Section):
     template to a property of the user: ``user.id``, ``user.plan`` or ``user.<attribute>``.
     """
 
-    methods: Optional[Annotated[tuple[Method, ...], Field(min_length=1)]] = None
-    roles: Optional[Annotated[tuple[Name, ...], Field(min_length=1)]] = None
+    methods: Omittable[Annotated[tuple[Method, ...], Field(min_length=1)]] = None
+    roles: Omittable[Annotated[tuple[Name, ...], Field(min_length=1)]] = None
     where: dict[str, Annotated[str, StringConstraints(pattern=r"^user\.[a-z][a-z0-9_]*$")]] = {}
 
 
@@ -235,13 +240,13 @@ class Route(Section):
     match: Match
     upstream: Name
     access: Access
-    timeout: Optional[Duration] = None
+    timeout: Omittable[Duration] = None
     """Overrides the upstream's."""
-    rewrite_prefix: Optional[Path] = None
+    rewrite_prefix: Omittable[Path] = None
     """Replaces what ``path_prefix`` matched."""
     request_headers: Headers = Headers()
     response_headers: Headers = Headers()
-    cors: Optional[Cors] = None
+    cors: Omittable[Cors] = None
 
 
 class RateLimit(Section):
@@ -254,7 +259,7 @@ class RateLimit(Section):
     per: Annotated[tuple[Dimension, ...], Field(min_length=1)]
     limit: RateField
     algorithm: LimitAlgorithm = "sliding_window"
-    routes: Optional[tuple[Name, ...]] = None
+    routes: Omittable[tuple[Name, ...]] = None
     when: dict[Literal["role", "plan"], Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
 
 
@@ -269,7 +274,7 @@ class Process(Section):
 
     name: Name
     command: Annotated[tuple[Text, ...], Field(min_length=1)]
-    ready: Optional[Annotated[Text, StringConstraints(pattern=r"^http://")]] = None
+    ready: Omittable[Annotated[Text, StringConstraints(pattern=r"^http://")]] = None
     """URL that answers 200 once it is ready."""
 
 
@@ -278,7 +283,7 @@ class DevelopmentKey(Section):
 
     user: Name
     roles: tuple[Name, ...] = ()
-    plan: Optional[Name] = None
+    plan: Omittable[Name] = None
     attributes: dict[AttributeName, Text] = {}
 
 
@@ -287,7 +292,7 @@ class Try(Section):
 
     title: Text
     path: Path
-    key: Optional[Name] = None
+    key: Omittable[Name] = None
     """The ``user`` of a development key."""
     method: Method = "GET"
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -310,7 +315,7 @@ class Spec(Section):
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
-    cors: Optional[Cors] = None
+    cors: Omittable[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     rate_limits: tuple[RateLimit, ...] = ()
     rate_limiting: RateLimiting = RateLimiting()

@@ -54,12 +54,13 @@ def _covers(wide: Match, narrow: Match) -> bool:
 def _path_covers(wide: Match, narrow: Match) -> bool:
     ours, theirs = _segments(wide), _segments(narrow)
     if wide.path is not None:
-        return wide.path == narrow.path
+        return narrow.path_prefix is None and ours == theirs
     if wide.path_prefix is not None:
         return theirs[: len(ours)] == ours
     if narrow.path_prefix is not None or len(ours) != len(theirs):
         return False
-    return all(mine is VARIABLE or mine == other for mine, other in zip(ours, theirs, strict=True))
+    # no variable takes the empty segment behind a last slash
+    return all(mine == other or (mine is VARIABLE and other != "") for mine, other in zip(ours, theirs, strict=True))
 
 
 def _host_in(host: str, hosts: Sequence[str]) -> bool:
@@ -70,4 +71,11 @@ def _header_covers(name: str, matcher: HeaderMatch, narrow: Match) -> bool:
     other = {header.lower(): value for header, value in narrow.headers.items()}.get(name.lower())
     if other is None:
         return False
-    return other == matcher or (isinstance(matcher, HeaderMatcher) and matcher.present is True)
+    ours, theirs = _matcher(matcher), _matcher(other)
+    if ours.prefix is not None:
+        return (theirs.exact or theirs.prefix or "").startswith(ours.prefix)
+    return ours == theirs or ours.present is True
+
+
+def _matcher(matcher: HeaderMatch) -> HeaderMatcher:
+    return HeaderMatcher(exact=matcher) if isinstance(matcher, str) else matcher

@@ -96,7 +96,7 @@ class Gateway:
             if entry.name.isdigit():
                 try:
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    directory = os.readlink(entry / "cwd")
+                    directory = (entry / "cwd").readlink()
                 except OSError:
                     continue
                 if str(self.state_dir) in f"{command} {directory}":

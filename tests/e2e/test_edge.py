@@ -1,5 +1,6 @@
 """What the edge makes of odd requests: every error is a problem, and nothing odd reaches the upstream."""
 
+import http.client
 import json
 import socket
 
@@ -15,13 +16,10 @@ def raw(gateway: Gateway, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send bytes as they are and read the answer: status, headers, body."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
         connection.sendall(request)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-    return int(lines[0].split()[1]), headers, body
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, headers, response.read()
 
 
 def ask(target: str, *headers: str, method: str = "GET", body: str = "") -> bytes:

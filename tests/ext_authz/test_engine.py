@@ -85,7 +85,7 @@ async def test_what_is_not_granted_is_denied_for_a_named_reason(
         ({"key": FOREIGN_KEY}, "old", "agent", "granted"),
         ({"authorization": TOKEN}, "alice", "agent", "granted"),
         ({"authorization": TOKEN.replace("Bearer", "bearer ")}, "alice", "agent", "granted"),
-        ({"route": "any", "key": CUSTOMER_KEY}, "42", None, "granted"),
+        ({"route": "any", "key": CUSTOMER_KEY}, "42", "customer", "granted"),
         ({"route": "customer", "path": "/customers/42", "key": CUSTOMER_KEY}, "42", "customer", "granted"),
         ({"route": "customer", "path": "/customers/%34%32", "key": CUSTOMER_KEY}, "42", "customer", "granted"),
     ],

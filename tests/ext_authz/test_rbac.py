@@ -11,8 +11,8 @@ OWN = Condition(variable="id", attribute="id")
 @pytest.mark.parametrize(
     ("rule", "method", "variables", "verdict"),
     [
-        (Rule(), "GET", {}, Verdict(Finding.GRANTED)),
-        (Rule(methods=("GET",)), "GET", {}, Verdict(Finding.GRANTED)),
+        (Rule(), "GET", {}, Verdict(Finding.GRANTED, "agent")),
+        (Rule(methods=("GET",)), "GET", {}, Verdict(Finding.GRANTED, "agent")),
         (Rule(methods=("GET",)), "POST", {}, Verdict(Finding.METHOD)),
         (Rule(methods=("GET",)), "get", {}, Verdict(Finding.METHOD)),
         (Rule(methods=("GET",)), "HEAD", {}, Verdict(Finding.METHOD)),
@@ -22,9 +22,9 @@ OWN = Condition(variable="id", attribute="id")
         (Rule(roles=("Agent",)), "GET", {}, Verdict(Finding.ROLE)),
         (Rule(roles=("agent,auditor",)), "GET", {}, Verdict(Finding.ROLE)),
         (Rule(roles=()), "GET", {}, Verdict(Finding.ROLE)),
-        (Rule(where=(OWN,)), "GET", {"id": "alice"}, Verdict(Finding.GRANTED)),
-        (Rule(where=(OWN,)), "GET", {"id": "Alice"}, Verdict(Finding.CONDITION, None, OWN)),
-        (Rule(where=(OWN,)), "GET", {}, Verdict(Finding.CONDITION, None, OWN)),
+        (Rule(where=(OWN,)), "GET", {"id": "alice"}, Verdict(Finding.GRANTED, "agent")),
+        (Rule(where=(OWN,)), "GET", {"id": "Alice"}, Verdict(Finding.CONDITION, "agent", OWN)),
+        (Rule(where=(OWN,)), "GET", {}, Verdict(Finding.CONDITION, "agent", OWN)),
         (Rule(roles=("agent",), where=(OWN,)), "GET", {"id": "bob"}, Verdict(Finding.CONDITION, "agent", OWN)),
     ],
 )
@@ -61,6 +61,10 @@ def test_a_user_without_a_plan_matches_no_plan() -> None:
 def test_the_first_rule_that_grants_is_named_with_its_role() -> None:
     rules = [Rule(methods=("POST",)), Rule(roles=("admin",)), Rule(roles=("auditor",)), Rule()]
     assert grant(rules, "GET", ALICE, {}) == Grant(2, "auditor")
+
+
+def test_a_caller_without_roles_is_granted_under_none() -> None:
+    assert grant([Rule()], "GET", ALICE._replace(roles=()), {}) == Grant(0, None)
 
 
 def test_no_rules_grant_nothing() -> None:

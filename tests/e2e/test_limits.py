@@ -1,0 +1,78 @@
+"""Limits as clients meet them: exact under concurrency, told in headers and in the problem."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import STATIC_KEY, Gateway, is_problem
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("limits")]
+
+
+def burst(gateway: Gateway, path: str, count: int, headers: dict[str, str] | None = None) -> list[httpx.Response]:
+    """``count`` requests, as many at a time as the machine can."""
+    with gateway.client() as client, ThreadPoolExecutor(max_workers=40) as pool:
+        return list(pool.map(lambda _: client.get(path, headers=headers), range(count)))
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/counted", 50), ("/counted-fixed", 20)], ids=["sliding", "fixed"])
+def test_exactly_n_of_n_plus_100_concurrent_requests_are_admitted(gateway: Gateway, path: str, limit: int) -> None:
+    statuses = [response.status_code for response in burst(gateway, path, limit + 100)]
+    assert statuses.count(429) == 100
+    assert statuses.count(404) == limit  # the backend's own answer: admitted
+
+
+def test_a_refusal_names_the_limit_and_when_to_come_back(gateway: Gateway) -> None:
+    headers = {"x-api-key": STATIC_KEY}
+    last = burst(gateway, "/by-plan", 4, headers)
+    refused = next(response for response in last if response.status_code == 429)
+    problem = refused.json()
+    assert is_problem(refused)
+    assert problem["type"] == "urn:gatectl:error:rate-limited"
+    assert problem["limit"] == "pro-plan"
+    assert "pro-plan" in problem["detail"]
+    assert refused.headers["x-ratelimit-limit"] == "3"
+    assert refused.headers["x-ratelimit-remaining"] == "0"
+    assert 0 < int(refused.headers["retry-after"]) <= 2 * 3600  # a sliding window empties over the next one
+    assert "x-envoy-ratelimited" not in refused.headers
+
+
+def test_an_admitted_request_is_told_what_is_left(gateway: Gateway) -> None:
+    response = gateway.get("/by-plan", "bob")
+    assert response.headers["x-ratelimit-limit"] == "3"
+    assert response.headers["x-ratelimit-remaining"] == "2"
+    assert int(response.headers["x-ratelimit-reset"]) > 0
+
+
+def test_a_limit_for_a_plan_leaves_other_plans_alone(gateway: Gateway) -> None:
+    assert {response.status_code for response in burst(gateway, "/by-plan", 8, credential(gateway, "alice"))} == {404}
+
+
+def test_a_combined_limit_counts_each_combination_by_itself(gateway: Gateway) -> None:
+    for user in ("alice", "carol"):
+        statuses = [response.status_code for response in burst(gateway, "/by-role", 5, credential(gateway, user))]
+        assert statuses.count(429) == 3
+
+
+def test_an_address_from_outside_opens_no_new_counter(gateway: Gateway) -> None:
+    burst(gateway, "/counted", 60)
+    for address in ("1.2.3.4", "5.6.7.8"):
+        assert gateway.get("/counted", headers={"x-forwarded-for": address}).status_code == 429
+
+
+def test_a_new_revision_resets_no_counter(gateway: Gateway) -> None:
+    burst(gateway, "/counted", 60)
+    gateway.apply(gateway.edited(("timeout: 2s", "timeout: 3s")))
+    assert gateway.get("/counted").status_code == 429
+
+
+def test_raising_a_limit_takes_effect_at_once(gateway: Gateway) -> None:
+    burst(gateway, "/counted-fixed", 30)
+    gateway.apply(gateway.edited(("limit: 20/hour", "limit: 25/hour")))
+    statuses = [response.status_code for response in burst(gateway, "/counted-fixed", 10)]
+    assert statuses.count(404) == 5
+
+
+def credential(gateway: Gateway, user: str) -> dict[str, str]:
+    return {"x-api-key": gateway.keys[user]}

@@ -1,0 +1,119 @@
+"""What clients get while something is broken, and that it heals."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.conftest import Gateway, is_problem
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("resilience")]
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def pids_of(gateway: Gateway, word: str) -> list[int]:
+    return [pid for pid, command in gateway.pids().items() if word in command and "launch" not in command]
+
+
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """Frozen, as a process is that waits for a broken disk: connections stay open, nothing answers."""
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def status(gateway: Gateway, path: str, user: str | None = None) -> int:
+    return gateway.get(path, user).status_code
+
+
+def test_a_circuit_breaker_opens_after_five_failures_and_closes_again(gateway: Gateway) -> None:
+    assert [status(gateway, "/fragile/status/500") for _ in range(5)] == [500] * 5
+    until(lambda: status(gateway, "/fragile/status/200") == 503)
+    opened = gateway.get("/fragile/status/200")
+    assert is_problem(opened)
+    until(lambda: status(gateway, "/fragile/status/200") == 200)
+
+
+def test_an_upstream_that_is_down_is_a_503_problem(gateway: Gateway) -> None:
+    response = gateway.get("/nobody")
+    assert response.status_code == 503
+    assert is_problem(response)
+
+
+def test_a_frozen_ext_authz_closes_the_gateway_and_it_opens_again(gateway: Gateway) -> None:
+    with stopped(pids_of(gateway, "ext_authz")):
+        response = gateway.get("/healthz")
+        assert response.status_code == 503
+        assert is_problem(response)
+    until(lambda: status(gateway, "/healthz") == 200)
+
+
+def test_a_killed_ext_authz_never_opens_the_gateway_and_comes_back(gateway: Gateway) -> None:
+    killed = pids_of(gateway, "ext_authz")
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    seen: set[int] = set()
+
+    def is_back() -> bool:
+        seen.add(status(gateway, "/api/v1/users"))
+        return status(gateway, "/api/v1/tickets", "alice") == 200
+
+    until(is_back)
+    assert seen <= {401, 503}
+    assert not set(killed) & set(pids_of(gateway, "ext_authz"))
+
+
+def test_a_killed_limiter_lets_requests_pass_when_the_gateway_allows_it_and_comes_back(gateway: Gateway) -> None:
+    for pid in pids_of(gateway, "ratelimit_svc"):
+        os.kill(pid, signal.SIGKILL)
+    assert status(gateway, "/healthz") == 200
+    until(lambda: "x-ratelimit-limit" in gateway.get("/healthz").headers)
+
+
+def test_without_redis_known_keys_work_unknown_ones_are_undecided_and_limits_go_on_locally(gateway: Gateway) -> None:
+    assert status(gateway, "/api/v1/tickets", "alice") == 200
+    with stopped(pids_of(gateway, "valkey-server")):
+        until(lambda: status(gateway, "/api/v1/tickets", "alice") == 200)
+        assert status(gateway, "/api/v1/tickets", "root") == 503  # not seen yet: nobody can say
+        until(lambda: gateway.get("/healthz").headers.get("x-ratelimit-limit") == "100000")
+        statuses = [status(gateway, "/counted") for _ in range(60)]
+        assert statuses.count(429) == 10
+    until(lambda: status(gateway, "/api/v1/tickets", "root") == 200)
+
+
+def test_redis_killed_and_restarted_keeps_keys(gateway: Gateway) -> None:
+    made = gateway.json("keys", "create", "dora", "--role", "agent")
+    killed = pids_of(gateway, "valkey-server")
+    time.sleep(1.1)  # appendfsync everysec: what Redis itself promises to keep
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    headers = {"x-api-key": made["key"]}
+    until(lambda: gateway.get("/api/v1/tickets", headers=headers).status_code == 200)
+
+
+def test_a_killed_envoy_comes_back_on_the_same_revision(gateway: Gateway) -> None:
+    before = gateway.json("status")["revision"]
+    os.kill(pids_of(gateway, "envoy/_bin/envoy")[0], signal.SIGKILL)
+
+    def is_healthy() -> bool:
+        result = gateway.gatectl("status", "-o", "json", check=False)
+        return result.returncode == 0 and before in result.stdout
+
+    until(is_healthy)
+    assert status(gateway, "/api/v1/tickets", "alice") == 200
