@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """The rule (index in ``Route.rules``) that granted access, and the role it counts under (None: a caller without any)."""
+    """The rule (index in ``Route.rules``) that granted access, and the role it counts under (None: the caller has none)."""
 
     rule: int
     role: str | None

@@ -1,0 +1,183 @@
+"""The command line as a shell sees it: exit codes, streams, help."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
+COMMANDS = [
+    ["init"],
+    ["validate"],
+    ["render"],
+    ["apply"],
+    ["up"],
+    ["down"],
+    ["status"],
+    ["schema"],
+    ["version"],
+    ["keys", "create"],
+    ["keys", "list"],
+    ["keys", "revoke"],
+    ["token", "mint"],
+]
+
+
+def gatectl(
+    *arguments: str, stdin: str | None = None, directory: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gatectl", *arguments],
+        input=stdin,
+        cwd=directory or ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(["version"], 0, id="done"),
+        pytest.param(["nonsense"], 64, id="unknown-command"),
+        pytest.param(["validate", "--nonsense"], 64, id="unknown-option"),
+        pytest.param(["validate", "-o", "xml"], 64, id="unknown-word"),
+        pytest.param(["apply", "--timeout", "soon"], 64, id="no-number"),
+        pytest.param(["up", "--port", "99999"], 64, id="out-of-range"),
+        pytest.param(["keys", "create"], 64, id="missing-argument"),
+        pytest.param(["keys", "create", "a", "--attribute", "nonsense"], 5, id="nobody-to-ask-comes-first"),
+        pytest.param([], 64, id="no-command"),
+        pytest.param(["validate", "-f", "does-not-exist.yaml"], 65, id="no-such-spec"),
+        pytest.param(["apply", "-f", str(EXAMPLE), "--state-dir", "/nonexistent/state"], 5, id="nobody-runs"),
+        pytest.param(
+            ["apply", "-f", str(EXAMPLE), "--state-dir", "/proc/state", "--no-wait"], 1, id="unwritable-state"
+        ),
+        pytest.param(["status", "--state-dir", "/nonexistent/state"], 5, id="status-of-nothing"),
+        pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
+        pytest.param(["keys", "list", "--redis-url", "nonsense://", "-f", str(EXAMPLE)], 64, id="bad-url"),
+        pytest.param(["keys", "list", "--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)], 5, id="no-redis"),
+        pytest.param(["render", "-f", str(EXAMPLE), "--to", str(ROOT)], 1, id="not-into-a-full-directory"),
+    ],
+)
+def test_an_outcome_has_its_exit_code_and_a_mistake_is_told_on_stderr(arguments: list[str], code: int) -> None:
+    result = gatectl(*arguments)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert code == 0 or result.stderr or arguments[0] == "status"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_a_command_says_what_it_does_and_shows_examples(command: list[str]) -> None:
+    result = gatectl(*command, "--help")
+    assert result.returncode == 0
+    assert "Examples:" in result.stdout
+    assert f"gatectl {' '.join(command)}" in result.stdout
+
+
+def test_help_comes_at_once() -> None:
+    """Heavy imports belong into the command that needs them. The best of five: others share this machine."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        subprocess.run(
+            [str(Path(sys.executable).with_name("gatectl")), "--help"], stdout=subprocess.DEVNULL, check=True
+        )
+        return time.perf_counter() - started
+
+    assert min(once() for _ in range(5)) < 0.3
+
+
+def test_every_mistake_of_a_spec_is_told_at_once_with_its_place() -> None:
+    text = EXAMPLE.read_text().replace("upstream: users", "upstream: usres").replace("30s", "soon")
+    result = gatectl("validate", "-f", "-", stdin=text)
+    assert result.returncode == 65
+    assert len(re.findall(r"^<stdin>:\d+:\d+: error\[GC0105\]", result.stderr, re.MULTILINE)) == 2
+    assert len(re.findall(r'unknown upstream "usres" \(did you mean "users"\?\)', result.stderr)) == 2
+    assert result.stdout == ""
+
+
+def test_mistakes_are_data_for_programs() -> None:
+    result = gatectl("validate", "-f", "-", "-o", "json", stdin="version: 2\n")
+    document = json.loads(result.stdout)
+    assert document["valid"] is False
+    assert {"code", "severity", "message", "hint", "file", "line", "column"} == set(document["diagnostics"][0])
+
+
+def test_failures_are_data_for_programs() -> None:
+    result = gatectl("apply", "-f", str(EXAMPLE), "--state-dir", "/nonexistent/state", "-o", "json")
+    assert result.returncode == 5
+    assert "no gateway runs" in json.loads(result.stdout)["error"]
+
+
+def test_chatter_does_not_mix_with_data(tmp_path: Path) -> None:
+    result = gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(tmp_path / "s"), "--no-wait", "-o", "json")
+    assert json.loads(result.stdout)["changed"] is True
+    assert "checking what it renders to" in result.stderr
+
+
+def test_colours_are_for_terminals_only() -> None:
+    wrong = gatectl("validate", "-f", "-", stdin="version: 2\n")
+    assert "\x1b[" not in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_a_terminal_gets_colours_unless_it_wants_none(environment: dict[str, str], coloured: bool) -> None:
+    master, slave = os.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "gatectl", "validate", "-f", "does-not-exist.yaml"],
+            stderr=slave,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
+            check=False,
+            timeout=60,
+        )
+        os.close(slave)
+        shown = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+    assert "GC0001" in shown
+    assert ("\x1b[1;31m" in shown or "\x1b[31m" in shown) is coloured
+
+
+def test_what_init_writes_is_valid_and_an_existing_file_is_kept(tmp_path: Path) -> None:
+    assert gatectl("init", directory=tmp_path).returncode == 0
+    assert gatectl("validate", directory=tmp_path).returncode == 0
+    (tmp_path / "gateway.yaml").write_text("mine")
+    assert gatectl("init", directory=tmp_path).returncode == 1
+    assert (tmp_path / "gateway.yaml").read_text() == "mine"
+    assert gatectl("init", "--force", directory=tmp_path).returncode == 0
+    assert (tmp_path / "gateway.yaml").read_text() != "mine"
+
+
+def test_the_schema_knows_every_field_of_the_scaffold() -> None:
+    schema = json.loads(gatectl("schema").stdout)
+    scaffold = yaml.safe_load(gatectl("init", "-").stdout)
+    assert set(scaffold) <= set(schema["properties"])
+
+
+def test_render_writes_the_files_that_apply_would(tmp_path: Path) -> None:
+    rendered, state = tmp_path / "rendered", tmp_path / "state"
+    gatectl("render", "-f", str(EXAMPLE), "--to", str(rendered))
+    gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(state), "--no-wait")
+    for path in rendered.rglob("*.json"):
+        assert path.read_bytes() == (state / "current" / path.relative_to(rendered)).read_bytes()
+    shown = json.loads(gatectl("render", "-f", str(EXAMPLE)).stdout)
+    assert set(shown) == {str(path.relative_to(rendered)) for path in rendered.rglob("*.json")}
+
+
+def test_a_password_in_the_redis_url_is_never_shown() -> None:
+    result = gatectl("keys", "list", "-f", str(EXAMPLE), GATECTL_REDIS_URL="redis://user:hunter2@127.0.0.1:1/0")
+    assert result.returncode == 5
+    assert "hunter2" not in result.stdout + result.stderr
