@@ -62,13 +62,14 @@ def run(
     shown = view(output)
     running = read_running(state_dir)
     targets = targets_of(state_dir, running, wait=wait)
-    candidate = read(files, running.port if running else None)
-    shown.progress("checking what it renders to")
-    candidate = prove(candidate, envoy)
+    candidate, store = read(files, running.port if running else None), Store(state_dir)
+    if not store.holds(candidate.bundle.revision):  # what is in force has been proven
+        shown.progress("checking what it renders to")
+        candidate = prove(candidate, envoy)
     if ext_authz is not None or ratelimit is not None:
         services = bootstrap.endpoint("--ext-authz", ext_authz), bootstrap.endpoint("--ratelimit", ratelimit)
         bootstrap.write(state_dir, candidate.bundle.gateway, bootstrap.endpoint("--admin", admin), *services)
-    receipt = rollout.apply(candidate.bundle, Store(state_dir), targets, timeout, shown.progress)
+    receipt = rollout.apply(candidate.bundle, store, targets, timeout, shown.progress)
     data = {
         "gateway": candidate.bundle.gateway,
         "revision": receipt.revision,

@@ -40,7 +40,7 @@ def apply(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_pro
     store.prepare()
     with store.lock():
         before = store.generation("current")
-        if before == bundle.revision and store.intact(before):
+        if store.holds(bundle.revision):
             return Receipt(bundle.revision, before, changed=False, proven=_agreeing(bundle.revision, targets))
         old = _bundle(store, before, bundle.gateway)
         store.write(bundle)

@@ -86,6 +86,10 @@ class Store:
             raise GatectlError(f"generation {name} was changed by hand or is damaged; apply a spec again")
         return {file: (self._path(name) / file).read_bytes() for file in (self.manifest(name) or {})["files"]}
 
+    def holds(self, revision: str) -> bool:
+        """Is the revision in force, whole, and not on its way?"""
+        return self.generation("current") == revision and self.intact(revision)
+
     def write(self, bundle: Bundle, name: str | None = None) -> str:
         """Write a bundle as a generation and return its name. One that is there, and intact, stays as it is."""
         name = name or bundle.revision

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +77,7 @@ def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
     on_progress("starting in the background")
     running = detach(arguments, options.state_dir, START_SECONDS)
     marker = ready.read(options.state_dir)
-    stop = f"gatectl down --state-dir {shlex.quote(str(options.state_dir))}"
+    stop = shlex.join([_program(), "down", "--state-dir", str(options.state_dir)])
     on_ready(_screen(candidate.spec, running, marker.keys if marker else (), options.state_dir, stop))
     return 0
 
@@ -83,6 +85,11 @@ def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
 def _candidate(options: Options, on_progress: OnProgress) -> Candidate:
     on_progress("checking the spec")
     return prove(read(options.files, options.port), "auto")
+
+
+def _program() -> str:
+    """How the user can call gatectl: as they just did, when it is not on PATH."""
+    return "gatectl" if shutil.which("gatectl") else sys.argv[0]
 
 
 def _directory(files: Sequence[str]) -> Path:

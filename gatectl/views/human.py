@@ -50,6 +50,7 @@ def _console(*, stderr: bool) -> Console:
     terminal = stream.isatty()
     return Console(
         file=stream,
+        width=None if terminal else 1000,  # a pipe has no width: nothing is cut off
         no_color=not colours(terminal),
         force_terminal=terminal,
         highlight=False,
