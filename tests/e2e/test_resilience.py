@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -47,6 +48,23 @@ def test_a_circuit_breaker_opens_after_five_failures_and_closes_again(gateway: G
     opened = gateway.get("/fragile/status/200")
     assert is_problem(opened)
     until(lambda: status(gateway, "/fragile/status/200") == 200)
+
+
+def test_a_failed_request_is_tried_again_where_the_upstream_says_so(gateway: Gateway) -> None:
+    assert status(gateway, "/retried/fail-next/2") < 300
+    assert status(gateway, "/retried/flaky") == 200
+
+
+def test_an_unhealthy_endpoint_gets_no_requests(gateway: Gateway) -> None:
+    until(lambda: {status(gateway, "/two-sided") for _ in range(10)} == {404})  # the backend's own answer
+
+
+def test_more_requests_at_once_than_the_breaker_allows_are_refused_at_once(gateway: Gateway) -> None:
+    with gateway.client() as client, ThreadPoolExecutor(max_workers=12) as pool:
+        statuses = list(pool.map(lambda _: client.get("/busy/delay/400").status_code, range(12)))
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) <= 3
+    assert status(gateway, "/busy/delay/1") == 200
 
 
 def test_an_upstream_that_is_down_is_a_503_problem(gateway: Gateway) -> None:
@@ -117,3 +135,13 @@ def test_a_killed_envoy_comes_back_on_the_same_revision(gateway: Gateway) -> Non
 
     until(is_healthy)
     assert status(gateway, "/api/v1/tickets", "alice") == 200
+
+
+def test_without_redis_a_gateway_that_denies_answers_503(gateway: Gateway) -> None:
+    gateway.apply(gateway.edited(("when_redis_is_away: allow", "when_redis_is_away: deny")))
+    assert status(gateway, "/healthz") == 200
+    with stopped(pids_of(gateway, "valkey-server")):
+        response = gateway.get("/healthz")
+        assert response.status_code == 503
+        assert is_problem(response)
+    until(lambda: status(gateway, "/healthz") == 200)
