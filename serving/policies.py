@@ -5,12 +5,14 @@ Envoy sees it, moves ``current`` when Envoy may, and some requests of the old re
 So the last few revisions stay loaded; a document that does not load leaves what was there untouched.
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
+import pydantic
 import watchfiles
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ KEEP = 4
 SLOTS = ("current", "next")
 RECHECK_MS = 1000
 """The files are looked at this often even when no event came: a lost event must not leave a stale policy."""
+REASONS = 3
+"""Mistakes in a document that are told, of those there are."""
 
 
 class PolicyBook(Generic[PolicyT]):
@@ -36,9 +40,10 @@ class PolicyBook(Generic[PolicyT]):
         self._state_dir, self._file, self._load = state_dir, policy_file, load
         self._policies: OrderedDict[str, PolicyT] = OrderedDict()
         self._seen: dict[str, bytes] = {}
+        self._in_slot: dict[str, str] = {}
         self._listeners: list[Callable[[PolicyT], None]] = []
         self.current: PolicyT | None = None
-        """The policy under ``current``: the one in force once Envoy has moved."""
+        """The last good policy under ``current``: the one in force once Envoy has moved."""
         self.rejected: dict[str, str] = {}
         """Why the document in a slot was refused, by slot; empty when all is well."""
 
@@ -52,56 +57,108 @@ class PolicyBook(Generic[PolicyT]):
         return self._policies.get(revision)
 
     def on_load(self, listener: Callable[[PolicyT], None]) -> None:
-        """Call ``listener`` with every policy loaded from now on, and with those loaded already."""
+        """Call ``listener`` with every policy loaded from now on, and with those loaded already.
+
+        What it raises is logged and goes no further: a service must not fall over a document.
+        """
         self._listeners.append(listener)
         for policy in self._policies.values():
-            listener(policy)
+            _tell(listener, policy)
 
     def refresh(self) -> bool:
-        """Read both slots. True when anything changed: a policy was loaded or refused, or ``current`` moved."""
+        """Read both slots. True when anything changed: a policy was loaded or refused, or a slot moved."""
         changed = False
         for slot in SLOTS:
-            path = self._state_dir / slot / self._file
+            directory = self._state_dir / slot
             try:
-                document = path.read_bytes()
+                document = (directory / self._file).read_bytes()
             except OSError as error:
-                # no `next` is the usual state; no `current` means nothing was applied yet
-                changed |= self._seen.pop(slot, None) is not None or self.rejected.pop(slot, None) is not None
-                log.debug("no policy", extra={"slot": slot, "error": str(error)})
+                self._seen.pop(slot, None)
+                # no `next` is the usual state, no `current` means nothing was applied yet; a slot without a
+                # document, or with one that cannot be read, is a mistake
+                if directory.is_symlink() or directory.is_dir():
+                    changed |= self._refuse(slot, f"{self._file} cannot be read: {error.strerror}")
+                else:
+                    changed |= self._vacate(slot)
                 continue
-            if self._seen.get(slot) == document:
-                continue
-            self._seen[slot] = document
-            changed = True
-            self._take(slot, document)
+            if self._seen.get(slot) != document:
+                self._seen[slot] = document
+                self._take(slot, document)
+                changed = True
         return changed
+
+    def _vacate(self, slot: str) -> bool:
+        rejected = self.rejected.pop(slot, None)
+        vacated = self._in_slot.pop(slot, None) if slot != "current" else None  # the last good one stays in force
+        return rejected is not None or vacated is not None
+
+    def _refuse(self, slot: str, reason: str) -> bool:
+        if self.rejected.get(slot) == reason:
+            return False
+        self.rejected[slot] = reason
+        log.error("policy refused, the last good one stays in force", extra={"slot": slot, "reason": reason})
+        return True
 
     def _take(self, slot: str, document: bytes) -> None:
         try:
             policy = self._load(document)
-        except ValueError as error:
-            self.rejected[slot] = str(error)
-            log.error("policy refused, the last good one stays in force", extra={"slot": slot, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the last good one stays in force
+            self._refuse(slot, _reason(error))
             return
         self.rejected.pop(slot, None)
-        known = policy.revision in self._policies
+        new = self._policies.get(policy.revision) != policy
         self._policies[policy.revision] = policy
         self._policies.move_to_end(policy.revision)
+        self._in_slot[slot] = policy.revision
         if slot == "current":
             self.current = policy
-        kept = {policy.revision, self.current.revision if self.current else ""}
+        kept = {policy.revision, *self._in_slot.values()}
         for revision in [r for r in self._policies if r not in kept][: max(0, len(self._policies) - KEEP)]:
             del self._policies[revision]
-        if not known:
-            for listener in self._listeners:
-                listener(policy)
         log.info("policy loaded", extra={"slot": slot, "revision": policy.revision})
+        if new:
+            for listener in self._listeners:
+                _tell(listener, policy)
 
     async def follow(self) -> AsyncIterator[None]:
         """Refresh on every change under the state directory; yields after each refresh that changed something."""
-        events = watchfiles.awatch(
-            self._state_dir, recursive=False, debounce=50, step=10, rust_timeout=RECHECK_MS, yield_on_timeout=True
-        )
-        async for _ in events:
+        watching = True
+        while True:
+            events = watchfiles.awatch(
+                self._state_dir,
+                watch_filter=None,  # the default one is blind below directories such as .venv
+                recursive=False,
+                debounce=50,
+                step=10,
+                rust_timeout=RECHECK_MS,
+                yield_on_timeout=True,
+            )
+            try:
+                async for _ in events:
+                    watching = True
+                    if self.refresh():
+                        yield
+            except (OSError, RuntimeError) as error:  # out of inotify watches, or the directory is gone for now
+                if watching:
+                    log.warning("state directory cannot be watched, looking once a second", exc_info=error)
+                watching = False
+            await asyncio.sleep(RECHECK_MS / 1000)
             if self.refresh():
                 yield
+
+
+def _tell(listener: Callable[[PolicyT], None], policy: PolicyT) -> None:
+    try:
+        listener(policy)
+    except Exception:
+        log.exception("policy not fully put to use", extra={"revision": policy.revision})
+
+
+def _reason(error: Exception) -> str:
+    """Why a document was refused, without quoting from it: it may hold a URL with a password."""
+    if not isinstance(error, pydantic.ValidationError):
+        return str(error) if isinstance(error, ValueError) else type(error).__name__
+    mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [": ".join(filter(None, (".".join(map(str, m["loc"])), m["msg"]))) for m in mistakes[:REASONS]]
+    more = len(mistakes) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")

@@ -1,11 +1,14 @@
 """Settings from flags and environment, read once. A bad one ends the process with 64 and a sentence."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
+
+from redis.asyncio import ConnectionPool
 
 EXIT_USAGE = 64
 """EX_USAGE of sysexits.h."""
@@ -35,9 +38,13 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     """A parser for integers from ``low`` to ``high``, both included."""
 
     def parse(text: str) -> int:
-        if not text.strip().lstrip("-").isdigit() or not low <= int(text) <= high:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
+        return number
 
     return parse
 
@@ -69,24 +76,36 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 def address(text: str) -> tuple[str, int]:
-    """``host:port``; port 0 asks the kernel for a free one; an IPv6 host stands in brackets."""
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65535 or not host:
-        raise ValueError("must be host:port, such as 127.0.0.1:9191")
-    return host, int(port)
+    """``host:port`` as (host without brackets, port); port 0 asks the kernel for a free one."""
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\]:([0-9]{1,5})", text)
+    match = bracketed or re.fullmatch(r"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*):([0-9]{1,5})", text)
+    if match is None or int(match[2]) > 65535 or (bracketed and ":" not in match[1]):
+        raise ValueError("must be host:port, such as 127.0.0.1:9191 or [::1]:9191")
+    return match[1], int(match[2])
+
+
+def directory(text: str) -> Path:
+    """A path. Whether it exists is seen later: it may be mounted late."""
+    if not text:
+        raise ValueError("must be the path of a directory")
+    return Path(text)
 
 
 def redis_url(text: str) -> str:
     """A URL that redis-py understands. The message never repeats it: it may hold a password."""
-    if not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must start with redis://, rediss:// or unix://")
+    try:
+        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
+    except (ValueError, TypeError):  # TypeError: an option after the ? that a connection does not know
+        raise ValueError("must be a URL such as redis://host:6379/0, rediss://… or unix:///path") from None
     return text
 
 
 SERVING = (
     Setting("listen", address, "127.0.0.1:0", "gRPC address"),
     Setting("http", address, "127.0.0.1:0", "address of /metrics, /status and /healthz"),
-    Setting("state-dir", Path, None, "directory that holds `current` and `next`, each a generation with the policy"),
+    Setting(
+        "state-dir", directory, None, "directory that holds `current` and `next`, each a generation with the policy"
+    ),
     Setting("workers", whole_number(1, 64), "1", "worker processes that share the gRPC port"),
     Setting("drain-seconds", seconds(0, 300), "10", "how long SIGTERM waits for calls in flight"),
     Setting("log-level", choice("debug", "info", "warning", "error"), "info", "least severity that is logged"),
@@ -101,16 +120,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def read(prog: str, settings: Sequence[Setting[Any]], argv: Sequence[str], environ: Mapping[str, str]) -> Values:
-    """Parse every setting; report *all* bad ones on stderr and exit 64. Values from the environment are not echoed."""
+    """Parse every setting; report *all* bad ones on stderr and exit 64. No value is ever echoed: it may be a secret."""
     prefix = prog.upper().replace("-", "_")
     parser = _Parser(prog=prog, allow_abbrev=False)
     for setting in settings:
         variable = f"{prefix}_{setting.name.upper().replace('-', '_')}"
         default = "required" if setting.default is None else f"default {setting.default or 'empty'}"
-        parser.add_argument(f"--{setting.name}", metavar="VALUE", help=f"{setting.help} ({variable}; {default})")
-    given = vars(parser.parse_args(argv))
+        parser.add_argument(
+            f"--{setting.name}",
+            metavar="VALUE",
+            nargs="?",  # a flag without a value is as good as an empty one: reported with all other mistakes
+            const="",
+            help=f"{setting.help} ({variable}; {default})",
+        )
+    known, unknown = parser.parse_known_args(argv)
 
-    values, mistakes = Values(), list[str]()
+    values, given, mistakes = Values(), vars(known), _unknown(unknown)
     for setting in settings:
         key = setting.name.replace("-", "_")
         variable = f"{prefix}_{key.upper()}"
@@ -131,3 +156,11 @@ def read(prog: str, settings: Sequence[Setting[Any]], argv: Sequence[str], envir
             print(f"{prog}: {mistake}", file=sys.stderr)  # noqa: T201 - before logging is set up
         raise SystemExit(EXIT_USAGE)
     return values
+
+
+def _unknown(arguments: Sequence[str]) -> list[str]:
+    """What to say about arguments that are no setting: flags by name, anything else may be a mistyped flag's value."""
+    flags = [match[0] for argument in arguments if (match := re.match(r"--[a-z][a-z-]*", argument))]
+    if arguments and not flags:
+        return ["takes nothing but settings (see --help)"]
+    return [f"{flag} is not a setting (see --help)" for flag in flags]

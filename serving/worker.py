@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,18 +31,19 @@ GRPC_OPTIONS = (
 
 
 def run(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
-    """Serve until SIGTERM, SIGINT or the end of the parent (its end of our stdin closes). Returns the exit code."""
-    logs.configure(values["log_level"])
+    """Serve until SIGTERM, SIGINT or the end of the parent (its end of our stdin closes). Returns the exit code.
+
+    0, or 1 when the policy files could not be followed any longer.
+    """
     if sys.platform == "win32":
-        asyncio.run(_serve(service, values, address, report))
-    else:
-        import uvloop  # noqa: PLC0415 - does not exist on Windows
+        return asyncio.run(_serve(service, values, address, report))
+    import uvloop  # noqa: PLC0415 - does not exist on Windows
 
-        uvloop.run(_serve(service, values, address, report))
-    return 0
+    return int(uvloop.run(_serve(service, values, address, report)))
 
 
-async def _serve(service: Service[PolicyT], values: Values, address: str, report: Path) -> None:
+async def _serve(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
+    asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
     policies = PolicyBook(values["state_dir"], service.policy_file, service.load_policy)
     policies.refresh()
     server = grpc.aio.server(options=GRPC_OPTIONS)
@@ -50,13 +51,11 @@ async def _serve(service: Service[PolicyT], values: Values, address: str, report
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     async with service.worker(values, policies) as register, _stopped() as stopped:
         register(server)
-        if server.add_insecure_port(address) == 0:
-            raise OSError(f"cannot listen on {address}")
-        await server.start()
+        server.add_insecure_port(address)  # raises RuntimeError when it cannot
 
         async def publish() -> None:
             """Health and status say the same: ready once there is a policy to obey."""
-            ready = policies.current is not None or bool(policies.revisions)
+            ready = bool(policies.revisions)
             status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
             await health_servicer.set(service.grpc_service, status)
             await health_servicer.set("", status)
@@ -66,36 +65,25 @@ async def _serve(service: Service[PolicyT], values: Values, address: str, report
             async for _ in policies.follow():
                 await publish()
 
-        await publish()
-        async with _background(follow()):
-            log.info("serving", extra={"service": service.name, "address": address})
-            await stopped.wait()
+        await publish()  # before the first call can be asked: health must know the service by then
+        await server.start()
+        following = asyncio.create_task(follow())
+        # a service that no longer follows its policy must not look healthy: it ends, and is started again
+        following.add_done_callback(lambda _: stopped.set())
+        log.info("serving", extra={"service": service.name, "address": address})
+        await stopped.wait()
+        failed = following.done()
+        following.cancel()
+        [outcome] = await asyncio.gather(following, return_exceptions=True)
+        if failed:
+            log.critical("policy watch failed", exc_info=outcome)
+
         log.info("draining", extra={"seconds": values["drain_seconds"]})
+        _write(report, policies, ready=False)
         await health_servicer.enter_graceful_shutdown()
         await server.stop(values["drain_seconds"])
     log.info("stopped")
-
-
-@contextlib.asynccontextmanager
-async def _background(follow: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run ``follow`` beside the block.
-
-    Should it ever fail, the process ends: a service that no longer follows its policy must not look healthy.
-    """
-    task = asyncio.create_task(follow)
-
-    def on_end(ended: asyncio.Task[None]) -> None:
-        if not ended.cancelled() and ended.exception() is not None:
-            log.critical("policy watch failed", exc_info=ended.exception())
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    task.add_done_callback(on_end)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return 1 if failed else 0
 
 
 @contextlib.asynccontextmanager

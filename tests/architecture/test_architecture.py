@@ -16,7 +16,8 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 PURE = [
     path
     for path in SOURCES
-    if path.stem in {"policy", "engine", "rules", "rbac", "snapshot", "diagnostics", "fields"} or "compiler" in path.parts
+    if path.stem in {"policy", "engine", "rules", "rbac", "snapshot", "diagnostics", "fields"}
+    or "compiler" in path.parts
 ]
 IMPURE = {"grpc", "redis", "asyncio", "os", "time", "socket", "httpx", "subprocess"}
 
