@@ -50,7 +50,7 @@ def run(
 
       gatectl apply -f base.yaml -f prod.yaml --timeout 60 -o json
 
-      gatectl apply -f gateway.yaml --no-wait --ext-authz ext_authz:9191 --ratelimit ratelimit_svc:9192
+      gatectl apply -f gateway.yaml --state-dir /state --no-wait
     """
     from gatectl.rollout import apply as rollout
     from gatectl.rollout import bootstrap

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatectl.commands.options import DEFAULT_STATE_DIR, OutputOption, RedisUrl, StateDir
+from gatectl.commands.options import DEFAULT_STATE_DIR, Attributes, OutputOption, Plan, RedisUrl, Roles, StateDir
 from gatectl.views import view
 
 if TYPE_CHECKING:
@@ -21,12 +21,9 @@ SpecFiles = Annotated[
 @app.command()
 def create(
     user: Annotated[str, typer.Argument(help="Who the key stands for.")],
-    role: Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.")] = None,
-    plan: Annotated[str | None, typer.Option("--plan", help="The user's plan.")] = None,
-    attribute: Annotated[
-        list[str] | None,
-        typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE"),
-    ] = None,
+    role: Roles = None,
+    plan: Plan = None,
+    attribute: Attributes = None,
     files: SpecFiles = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     redis_url: RedisUrl = None,
@@ -38,7 +35,9 @@ def create(
 
       gatectl keys create alice --role agent
 
-      gatectl keys create acme --role customer --plan pro --attribute tenant=acme -o json
+      gatectl keys create acme --role customer --plan pro -o json
+
+      gatectl keys create eve --role customer --attribute tenant=acme
     """
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import attributes, keyring

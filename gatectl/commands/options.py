@@ -34,6 +34,11 @@ RedisUrl = Annotated[
         metavar="URL",
     ),
 ]
+Roles = Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.", metavar="ROLE")]
+Plan = Annotated[str | None, typer.Option("--plan", help="The user's plan.", metavar="PLAN")]
+Attributes = Annotated[
+    list[str] | None, typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE")
+]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, max=600, help="Longest wait for each step, in seconds.")]
 DEFAULT_FILES = ["gateway.yaml"]
 DEFAULT_STATE_DIR = Path(".gatectl")

@@ -25,7 +25,7 @@ def run(
 
       gatectl render -f gateway.yaml --to rendered/
 
-      gatectl render -f gateway.yaml | jq '."envoy/rds.json"'
+      gatectl render -f gateway.yaml > rendered.json
     """
     import json
 

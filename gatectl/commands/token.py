@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from gatectl.commands.options import DEFAULT_FILES, DEFAULT_STATE_DIR, Files, OutputOption, StateDir
+from gatectl.commands.options import (
+    DEFAULT_FILES,
+    DEFAULT_STATE_DIR,
+    Attributes,
+    Files,
+    OutputOption,
+    Plan,
+    Roles,
+    StateDir,
+)
 from gatectl.views import view
 
 app = typer.Typer(no_args_is_help=True)
@@ -18,12 +27,9 @@ def group() -> None:
 @app.command()
 def mint(
     user: Annotated[str, typer.Argument(help="Who the token stands for.")],
-    role: Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.")] = None,
-    plan: Annotated[str | None, typer.Option("--plan", help="The user's plan.")] = None,
-    attribute: Annotated[
-        list[str] | None,
-        typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE"),
-    ] = None,
+    role: Roles = None,
+    plan: Plan = None,
+    attribute: Attributes = None,
     issuer: Annotated[
         str | None, typer.Option("--issuer", help="Name of the issuer, if the spec has several local ones.")
     ] = None,
@@ -38,7 +44,7 @@ def mint(
 
       gatectl token mint alice --role agent
 
-      curl -H "Authorization: Bearer $(gatectl token mint carol --role customer)" localhost:8080/api/v1/customers/carol
+      gatectl token mint carol --role customer --minutes 5
     """
     from gatectl.rollout.candidate import read
     from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token

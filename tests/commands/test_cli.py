@@ -82,6 +82,9 @@ def test_the_help_of_a_command_says_what_it_does_and_shows_examples(command: lis
     assert result.returncode == 0
     assert "Examples:" in result.stdout
     assert f"gatectl {' '.join(command)}" in result.stdout
+    narrow = gatectl(*command, "--help", COLUMNS="80").stdout
+    examples = narrow.partition("Examples:")[2].partition("\n\nOptions:")[0].partition("\n\nArguments:")[0]
+    assert all(line.startswith("    gatectl ") for line in examples.splitlines() if line), "an example is cut in two"
 
 
 def test_help_comes_at_once() -> None:

@@ -24,7 +24,7 @@ def commands(text: str) -> list[str]:
     lines = [line.lstrip("$ ").split("   #")[0] for block in blocks for line in block.splitlines()]
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     found = [line.replace(".venv/bin/gatectl", "gatectl") for line in (*lines, *spans)]
-    return [line for line in found if line.startswith("gatectl ")]
+    return [line.strip() for line in found if line.startswith("gatectl ")]
 
 
 @cache

@@ -1,0 +1,75 @@
+"""Every gatectl command in the documents and in the help texts is run as it stands, beside a running gateway."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_docs import DOCS, commands
+from tests.e2e.conftest import Gateway, make_gateway
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("documentation")]
+
+HARNESS = ("gatectl up", "gatectl down")
+"""What brings the gateway up and down that all the others are run beside: test_newcomer."""
+ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa")
+"""Directories of other machines, and a key of another gateway."""
+FRAGMENTS = {"gatectl keys", "gatectl keys create", "gatectl token mint"}
+"""Mentioned by name only."""
+MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
+
+
+def examples(module: Path) -> list[str]:
+    lines = (line.strip() for line in module.read_text().splitlines())
+    return [line for line in lines if line.startswith("gatectl ")]
+
+
+def documented() -> list[str]:
+    found = {line for path in DOCS for line in commands(path.read_text())}
+    found |= {line for module in MODULES for line in examples(module)}
+    return sorted(
+        line
+        for line in found - FRAGMENTS
+        if not line.startswith(HARNESS) and not any(word in line for word in ELSEWHERE)
+    )
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    yield from make_gateway()
+
+
+@pytest.fixture(scope="module")
+def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory as the documents suppose: a spec, a base with an overlay, and gatectl on PATH."""
+    desk = tmp_path_factory.mktemp("desk")
+    for name in ("gateway.yaml", "base.yaml"):
+        shutil.copy(gateway.spec, desk / name)
+    (desk / "prod.yaml").write_text("listener: {max_connections: 5000}\n")
+    program = desk / "bin" / "gatectl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gatectl "$@"\n')
+    program.chmod(0o755)
+    return desk
+
+
+@pytest.mark.parametrize("line", documented())
+def test_a_documented_command_does_what_it_should(gateway: Gateway, desk: Path, line: str) -> None:
+    environment = gateway.environment | {
+        "PATH": f"{desk / 'bin'}:{gateway.environment['PATH']}",
+        "GATECTL_STATE_DIR": str(gateway.state_dir),
+    }
+    for leftover in ("orders", "rendered"):
+        shutil.rmtree(desk / leftover, ignore_errors=True)
+    (desk / "orders").mkdir()
+    if line == "gatectl init":
+        (desk / "gateway.yaml").unlink()
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=desk, env=environment, capture_output=True, text=True, check=False
+    )
+    shutil.copy(gateway.spec, desk / "gateway.yaml")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout or ">" in line or "--to" in line
