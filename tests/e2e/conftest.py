@@ -109,7 +109,7 @@ def make_gateway(spec: Path = SPEC) -> Iterator[Gateway]:
     directory = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
     port, backend, unused = free_ports(3)
     environment = os.environ | {
-        "BACKEND": str(ROOT / "examples" / "customer-support" / "backend.py"),
+        "BACKEND_PROGRAM": str(ROOT / "examples" / "customer-support" / "backend.py"),
         "BACKEND_PORT": str(backend),
         "UNUSED_PORT": str(unused),
         "STATIC_KEY_SHA256": hashlib.sha256(STATIC_KEY.encode()).hexdigest(),
