@@ -61,8 +61,8 @@ def run(
 
     shown = view(output)
     running = read_running(state_dir)
-    targets = targets_of(state_dir, running, wait=wait)
     candidate, store = read(files, running.port if running else None), Store(state_dir)
+    targets = targets_of(state_dir, running, candidate.bundle.gateway, wait=wait)
     if not store.holds(candidate.bundle.revision):  # what is in force has been proven
         shown.progress("checking what it renders to")
         candidate = prove(candidate, envoy)

@@ -26,8 +26,15 @@ def services_of(running: Running) -> tuple[ServiceAdmin, ...]:
     )
 
 
-def targets_of(state_dir: Path, running: Running | None, *, wait: bool) -> Targets:
-    """The running gateway's parts; nobody when not waiting. Raises GatectlError when there is nobody to wait for."""
+def targets_of(state_dir: Path, running: Running | None, gateway: str, *, wait: bool) -> Targets:
+    """The parts of the running ``gateway``; nobody when not waiting.
+
+    Raises GatectlError when there is nobody to wait for, or when another gateway runs there: its keys and counters
+    are kept under its name, and would be gone.
+    """
+    if running is not None and running.gateway != gateway:
+        hint = "give the spec that name, or another --state-dir"
+        raise GatectlError(f'"{running.gateway}" runs in {state_dir}, and this spec is "{gateway}": {hint}')
     if not wait:
         return Targets()
     if running is None:

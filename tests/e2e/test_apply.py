@@ -91,6 +91,13 @@ def test_a_spec_that_only_envoy_can_refuse_leaves_the_running_gateway_untouched(
     assert gateway.json("status") == before
 
 
+def test_a_spec_of_another_gateway_is_refused(gateway: Gateway) -> None:
+    result = gateway.apply(gateway.edited(("name: e2e", "name: other")), check=False)
+    assert result.returncode == 1
+    assert '"e2e" runs in' in result.stderr
+    assert gateway.get("/api/v1/tickets", "alice").status_code == 200
+
+
 def test_what_a_new_revision_allows_and_forbids_holds_as_soon_as_apply_returns(gateway: Gateway) -> None:
     gateway.apply(gateway.edited(("roles: [agent, admin]", "roles: [admin]")))
     assert gateway.get("/api/v1/tickets", "alice").status_code == 403
