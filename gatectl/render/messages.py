@@ -8,6 +8,8 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
 from gatectl.diagnostics import Diagnostic
 from gatectl.render.bundle import Bundle
 from gatectl.render.resources import Message
@@ -46,7 +48,10 @@ def check_message(message: Message) -> Iterator[str]:
             importlib.import_module(f"envoy_data_plane.{package}")  # makes the type known to Any
         package, _, name = known.pop(TYPE).removeprefix(_PREFIX).rpartition(".")
         getattr(importlib.import_module(f"envoy_data_plane.{package}"), name).from_dict(known)
-    except (KeyError, TypeError, ValueError, AttributeError, ModuleNotFoundError) as error:
+    except ValidationError as error:
+        where = ".".join(str(step) for step in error.errors()[0]["loc"])
+        yield f"{message.get('name', 'message')}: {where}: {error.errors()[0]['msg']}"
+    except (AssertionError, ArithmeticError, AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
         yield f"{message.get('name', 'message')}: {error.args[0] if error.args else type(error).__name__}"
 
 

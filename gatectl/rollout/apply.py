@@ -1,5 +1,6 @@
 """Bring a bundle into force, prove that everybody obeys it, or put back what was there."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from gatectl.rollout.targets import Targets
 POLL_SECONDS = 0.02
 REJECTED, NOT_CONVERGED = 4, 5
 """Exit codes."""
+_REFUSAL = re.compile(r"config update (?:rejected|failure): (.*)")
 OnProgress = Callable[[str], None]
 
 
@@ -41,6 +43,9 @@ def apply(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_pro
     with store.lock():
         before = store.generation("current")
         if store.holds(bundle.revision):
+            if store.generation("next"):  # left by an apply that was killed when it was all but done
+                store.switch("next", None)
+                store.prune()
             return Receipt(bundle.revision, before, changed=False, proven=_agreeing(bundle.revision, targets))
         old = _bundle(store, before, bundle.gateway)
         store.write(bundle)
@@ -171,6 +176,5 @@ def _reason(log: Path | None, offset: int) -> str:
         return "see its log for the reason"
     with log.open("rb") as file:
         file.seek(offset)
-        lines = file.read(1 << 20).decode(errors="replace").splitlines()
-    reasons = [line for line in lines if "update rejected" in line or "update failure" in line]
-    return " ".join(reasons[-1].partition("] ")[2].split()) if reasons else "see its log for the reason"
+        reasons = _REFUSAL.findall(file.read(1 << 20).decode(errors="replace"))
+    return " ".join(reasons[-1].split()) if reasons else "see its log for the reason"

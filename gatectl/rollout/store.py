@@ -91,9 +91,9 @@ class Store:
         return self.generation("current") == revision and self.intact(revision)
 
     def write(self, bundle: Bundle, name: str | None = None) -> str:
-        """Write a bundle as a generation and return its name. One that is there, and intact, stays as it is."""
+        """Write a bundle as a generation and return its name. One that is there, and the same, stays as it is."""
         name = name or bundle.revision
-        if self.intact(name):
+        if self.intact(name) and self.documents(name) == bundle.files:  # a passage may have started elsewhere
             return name
         draft = self.state_dir / GENERATIONS / f".{name}"
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,7 +1,7 @@
 """What types cannot say: names that refer to nothing, settings that contradict, routes that can never match."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ext_authz.policy import IDENTITY_HEADER_PREFIX
 from gatectl.diagnostics import Diagnostic, Location
@@ -18,28 +18,39 @@ def check(draft: Draft) -> list[Diagnostic]:
 
 
 def _references(draft: Draft) -> Iterator[Diagnostic]:
-    upstreams = draft.keys("upstreams")
-    names = dict(draft.words("name", "routes"))
+    upstreams = {name: name for name in draft.keys("upstreams")}
+    routes = {name: draft.shown("routes", index, "name") for index, name in draft.words("name", "routes")}
     for index, upstream in draft.words("upstream", "routes"):
         node = draft.tree.find(("routes", index, "upstream"))
-        yield from _known(node.at, f'route "{names.get(index, index)}"', "upstream", upstream, upstreams, node.shown)
+        yield from _known(node.at, _route(draft, index), "upstream", upstream, upstreams, node.shown)
     for index, limit in draft.limits:
         for position, name in enumerate(limit.routes or ()):
-            at = draft.tree.find(("rate_limits", index, "routes", position)).at
-            yield from _known(at, f'rate limit "{limit.name}"', "route", name, names.values())
-    users = [key.user for key in draft.development.keys]
-    for index, request in enumerate(draft.development.requests):
-        if request.key is not None:
-            at = draft.tree.find(("development", "requests", index, "key")).at
-            yield from _known(at, f'request "{request.title}"', "development key", request.key, users)
+            node = draft.tree.find(("rate_limits", index, "routes", position))
+            yield from _known(node.at, _limit(draft, index), "route", name, routes, node.shown)
+    users = {
+        user: draft.shown("development", "keys", i, "user") for i, user in draft.words("user", "development", "keys")
+    }
+    for index, key in draft.words("key", "development", "requests"):
+        path = ("development", "requests", index)
+        who = f'request "{draft.shown(*path, "title")}"'
+        node = draft.tree.find((*path, "key"))
+        yield from _known(node.at, who, "development key", key, users, node.shown)
 
 
-def _known(at: Location, who: str, kind: str, name: str, known: Iterable[str], shown: str = "") -> Iterator[Diagnostic]:
-    names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(names) or 'none'}"
-        yield Diagnostic("GC0103", f'{who} names an unknown {kind} "{shown or name}"', at, hint)
+def _known(at: Location, who: str, kind: str, name: str, known: Mapping[str, str], shown: str) -> Iterator[Diagnostic]:
+    """``shown`` is what a message may show of ``name``, and ``known`` maps the names that exist to the same."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'did you mean "{known[near[0]]}"?' if near else f"known: {', '.join(known.values()) or 'none'}"
+        yield Diagnostic("GC0103", f'{who} names an unknown {kind} "{shown}"', at, hint)
+
+
+def _route(draft: Draft, index: int) -> str:
+    return f'route "{draft.shown("routes", index, "name")}"'
+
+
+def _limit(draft: Draft, index: int) -> str:
+    return f'rate limit "{draft.shown("rate_limits", index, "name")}"'
 
 
 UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -69,12 +80,13 @@ def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
     for index, issuer in draft.issuers:
         if len(issuer.jwks.model_dump(exclude_none=True)) != 1:
             at = draft.tree.find(("authentication", "jwt", index, "jwks")).at
-            yield Diagnostic("GC0108", f'issuer "{issuer.name}" needs exactly one of file, url, local for its JWKS', at)
+            who = f'issuer "{draft.shown("authentication", "jwt", index, "name")}"'
+            yield Diagnostic("GC0108", f"{who} needs exactly one of file, url, local for its JWKS", at)
     for index, route in draft.routes:
         given = [name for name in ("path", "path_prefix", "path_template") if getattr(route.match, name) is not None]
         if len(given) != 1:
             node = draft.tree.find(("routes", index, "match"))
-            message = f'route "{route.name}" needs exactly one of path, path_prefix, path_template'
+            message = f"{_route(draft, index)} needs exactly one of path, path_prefix, path_template"
             yield Diagnostic("GC0108", message, node.key_at or node.at)
         for header, matcher in route.match.headers.items():
             if not isinstance(matcher, str) and len(matcher.model_dump(exclude_none=True)) != 1:
@@ -85,16 +97,16 @@ def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
 def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         if route.access != "public" and not draft.authenticates:
-            message = f'route "{route.name}" needs a caller, but no authentication is configured'
+            message = f"{_route(draft, index)} needs a caller, but no authentication is configured"
             at = draft.tree.find(("routes", index, "access")).at
             yield Diagnostic("GC0108", message, at, "add authentication.api_keys or .jwt")
         if route.rewrite_prefix is not None and route.match.path_prefix is None:
-            message = f'route "{route.name}" has rewrite_prefix but no path_prefix'
+            message = f"{_route(draft, index)} has rewrite_prefix but no path_prefix"
             yield Diagnostic("GC0108", message, draft.tree.find(("routes", index, "rewrite_prefix")).at)
         for header in route.request_headers.set:
             if header.lower().startswith(IDENTITY_HEADER_PREFIX):
                 node = draft.tree.find(("routes", index, "request_headers", "set", header))
-                message = f'route "{route.name}" sets {header}: what says who is calling is never a constant'
+                message = f"{_route(draft, index)} sets {header}: what says who is calling is never a constant"
                 yield Diagnostic("GC0108", message, node.key_at or node.at)
     for name, upstream in draft.upstreams.items():
         if (upstream.load_balancing == "ring_hash") != (upstream.hash_by is not None):
@@ -107,7 +119,7 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
     for index, limit in draft.limits:
         if len(set(limit.per)) != len(limit.per):
             at = draft.tree.find(("rate_limits", index, "per")).at
-            yield Diagnostic("GC0104", f'rate limit "{limit.name}" counts by the same thing twice', at)
+            yield Diagnostic("GC0104", f"{_limit(draft, index)} counts by the same thing twice", at)
 
 
 def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
@@ -121,14 +133,15 @@ def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         template = route.match.path_template or ""
         variables = [segment[1:-1] for segment in template.split("/") if segment.startswith("{")]
+        known = dict(zip(variables, variables, strict=True))
+        who = _route(draft, index)
         if len(variables) != len(set(variables)):
             at = draft.tree.find(("routes", index, "match", "path_template")).at
-            yield Diagnostic("GC0104", f'route "{route.name}" uses a path variable twice', at)
+            yield Diagnostic("GC0104", f"{who} uses a path variable twice", at)
         for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
             for variable in rule.where if isinstance(rule, AccessRule) else ():
                 node = draft.tree.find(("routes", index, "access", position, "where", variable))
-                who = f'route "{route.name}"'
-                yield from _known(node.key_at or node.at, who, "path variable", variable, variables)
+                yield from _known(node.key_at or node.at, who, "path variable", variable, known, variable)
 
 
 def _cors(draft: Draft) -> Iterator[Diagnostic]:
@@ -142,8 +155,9 @@ def _cors(draft: Draft) -> Iterator[Diagnostic]:
 def _never_match(draft: Draft) -> Iterator[Diagnostic]:
     routes = [route for _, route in draft.routes]
     for later, earlier in shadowed(routes):
-        node = draft.tree.find(("routes", draft.routes[later][0], "match"))
-        message = f'route "{routes[later].name}" can never match: "{routes[earlier].name}" takes all its requests'
+        index, winner = draft.routes[later][0], draft.shown("routes", draft.routes[earlier][0], "name")
+        node = draft.tree.find(("routes", index, "match"))
+        message = f'{_route(draft, index)} can never match: "{winner}" takes all its requests'
         yield Diagnostic("GC0107", message, node.key_at or node.at, "the first route that matches wins: move it up")
 
 

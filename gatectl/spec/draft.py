@@ -38,6 +38,11 @@ class Draft:
         fields = ((index, item.value.get(field)) for index, item in enumerate(items) if isinstance(item.value, dict))
         return [(index, node.value) for index, node in fields if node is not None and isinstance(node.value, str)]
 
+    def shown(self, *path: int | str) -> str:
+        """The scalar at ``path`` as messages may quote it; without one, the step that leads there."""
+        node = self.at(*path)
+        return str(path[-2]) if node is None or isinstance(node.value, (dict, list)) else node.shown
+
     def at(self, *path: int | str) -> Node | None:
         """The node at exactly ``path``; None when there is none."""
         node = self.tree.find(path[:-1]) if len(path) == 1 else self.at(*path[:-1])

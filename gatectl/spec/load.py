@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gatectl.diagnostics import Diagnostic, Location, SpecError
+from gatectl.diagnostics import Diagnostic, SpecError
 from gatectl.spec import check, draft
 from gatectl.spec.model import Jwks, Spec
 from gatectl.spec.tree import Node, Reader, merge
@@ -73,12 +73,12 @@ def _validate(tree: Node) -> Spec:
     try:
         return Spec.model_validate(tree.plain())
     except ValidationError as error:
-        typed: dict[Location, Any] = {}
+        typed: dict[int, Any] = {}  # by node: an alias may stand for a number here and for text there
         for details in error.errors(include_url=False, include_context=False):
             node = tree.find(details["loc"])
             mistyped = node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}
             if mistyped and _NUMBER_OR_TRUTH.fullmatch(str(node.value)):
-                typed[node.at] = json.loads(str(node.value))
+                typed[id(node)] = json.loads(str(node.value))
         if not typed:
             raise
     return Spec.model_validate(tree.plain(typed))

@@ -33,13 +33,13 @@ class Node:
     """Where the key of this node stands, when it is the value of one."""
     from_environment: bool = False
 
-    def plain(self, instead: Mapping[Location, Any] | None = None) -> Any:
-        """The bare data: dicts, tuples and scalars; ``instead`` replaces the scalars at some places."""
+    def plain(self, instead: Mapping[int, Any] | None = None) -> Any:
+        """The bare data: dicts, tuples and scalars; ``instead`` replaces some scalars, by the ``id`` of their node."""
         if isinstance(self.value, dict):
             return {key: node.plain(instead) for key, node in self.value.items()}
         if isinstance(self.value, list):
             return tuple(node.plain(instead) for node in self.value)
-        return instead.get(self.at, self.value) if instead else self.value
+        return instead.get(id(self), self.value) if instead else self.value
 
     @property
     def shown(self) -> str:
