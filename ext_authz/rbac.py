@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """The rule (index in ``Route.rules``) that granted access, and the role it counts under (None: the caller has none)."""
+    """The rule (index in ``Route.rules``) that granted access, and the role it counts under, None without one."""
 
     rule: int
     role: str | None

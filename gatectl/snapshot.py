@@ -18,7 +18,7 @@ class Listener:
     address: str
     port: int
     max_request_body: int
-    max_request_headers: int
+    max_request_headers_kib: int
     max_connections: int
     idle_timeout_ms: int
     request_headers_timeout_ms: int
@@ -66,9 +66,9 @@ class Cluster:
 
 @dataclass(frozen=True)
 class PathMatch:
-    """``template`` is in Envoy's syntax."""
+    """``prefix`` takes whole segments, ``all`` every path; ``template`` is in Envoy's syntax."""
 
-    kind: Literal["exact", "prefix", "template"]
+    kind: Literal["exact", "prefix", "all", "template"]
     value: str
 
 
@@ -91,10 +91,19 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """What of the path (RE2) is exchanged for what."""
+
+    pattern: str
+    substitution: str
+
+
+@dataclass(frozen=True)
 class Cors:
-    """Cross-origin policy. Origins are exact, or ``*``."""
+    """Cross-origin policy. Origins are exact; ``allow_any_origin`` goes beyond them."""
 
     allow_origins: tuple[str, ...]
+    allow_any_origin: bool
     allow_methods: str
     allow_headers: str
     expose_headers: str
@@ -117,12 +126,13 @@ class Route:
 
     id: str
     path: PathMatch
-    methods: tuple[str, ...]
+    methods: str | None
+    """RE2 of the methods; None for any."""
     headers: tuple[HeaderMatch, ...]
     cluster: str
     timeout_ms: int
     retry: Retry
-    prefix_rewrite: str | None
+    rewrite: Rewrite | None
     hash_by: Literal["client_address", "user"] | None
     request_headers_set: tuple[tuple[str, str], ...]
     request_headers_remove: tuple[str, ...]

@@ -18,7 +18,7 @@ def compile_spec(spec: Spec) -> Snapshot:
             address=listener.address,
             port=listener.port,
             max_request_body=listener.max_request_body,
-            max_request_headers=listener.max_request_headers,
+            max_request_headers_kib=-(-listener.max_request_headers // 1024),
             max_connections=listener.max_connections,
             idle_timeout_ms=listener.idle_timeout,
             request_headers_timeout_ms=listener.request_headers_timeout,

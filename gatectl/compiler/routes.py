@@ -1,13 +1,14 @@
 """Routes → virtual hosts, keeping the order of the spec for every host name."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from gatectl.compiler.limits import descriptors
 from gatectl.compiler.names import cluster_id, route_id
-from gatectl.snapshot import Cors, HeaderMatch, PathMatch, Retry, Route, VirtualHost
+from gatectl.snapshot import Cors, HeaderMatch, PathMatch, Retry, Rewrite, Route, VirtualHost
 from gatectl.spec import model
 
-ANY_HOST = "*"
+ANY_HOST = ANY_ORIGIN = "*"
 
 
 def compile_virtual_hosts(spec: model.Spec) -> tuple[VirtualHost, ...]:
@@ -47,12 +48,12 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
     return Route(
         id=route_id(route.name),
         path=_path(route.match),
-        methods=methods,
+        methods="|".join(methods) or None,
         headers=tuple(_header(name, matcher) for name, matcher in sorted(route.match.headers.items())),
         cluster=cluster_id(route.upstream),
         timeout_ms=route.timeout if route.timeout is not None else upstream.timeout,
         retry=Retry(",".join(upstream.retries.on), upstream.retries.attempts, upstream.retries.per_try_timeout),
-        prefix_rewrite=_rewrite(route) if route.rewrite_prefix is not None else None,
+        rewrite=_rewrite(route) if route.rewrite_prefix is not None else None,
         hash_by=upstream.hash_by,
         request_headers_set=_pairs(route.request_headers.set),
         request_headers_remove=route.request_headers.remove,
@@ -67,18 +68,23 @@ def _path(match: model.Match) -> PathMatch:
     if match.path is not None:
         return PathMatch("exact", match.path)
     if match.path_prefix is not None:
-        return PathMatch("prefix", match.path_prefix.rstrip("/"))
+        prefix = match.path_prefix.rstrip("/")
+        return PathMatch("prefix", prefix) if prefix else PathMatch("all", "/")
     segments = (match.path_template or "").split("/")
     # Envoy caps the length of a variable's name and never uses it: ext_authz reads the variables
     short = (f"{{v{index}}}" if segment.startswith("{") else segment for index, segment in enumerate(segments))
     return PathMatch("template", "/".join(short))
 
 
-def _rewrite(route: model.Route) -> str:
-    """Envoy exchanges the very text that matched, so both need to end with a slash or neither (``/v1`` + ``x``)."""
-    rewrite = (route.rewrite_prefix or "").rstrip("/")
-    whole = not (route.match.path_prefix or "").rstrip("/")  # the slash is all that matched
-    return f"{rewrite}/" if whole else rewrite or "/"
+def _rewrite(route: model.Route) -> Rewrite:
+    """Whole segments for whole segments: never a double slash, never two segments run together.
+
+    Envoy's own prefix_rewrite exchanges the very text that matched: ``/old`` for ``/`` makes ``//x`` of ``/old/x``.
+    """
+    prefix, rewrite = (route.match.path_prefix or "").rstrip("/"), (route.rewrite_prefix or "").rstrip("/")
+    if prefix and rewrite:
+        return Rewrite(f"^{re.escape(prefix)}", rewrite)
+    return Rewrite(f"^{re.escape(prefix)}/?", f"{rewrite}/")
 
 
 def _header(name: str, matcher: str | model.HeaderMatcher) -> HeaderMatch:
@@ -98,7 +104,8 @@ def _pairs(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def _cors(cors: model.Cors) -> Cors:
     return Cors(
-        allow_origins=cors.allow_origins,
+        allow_origins=tuple(origin for origin in cors.allow_origins if origin != ANY_ORIGIN),
+        allow_any_origin=ANY_ORIGIN in cors.allow_origins,
         allow_methods=",".join(cors.allow_methods),
         allow_headers=",".join(cors.allow_headers),
         expose_headers=",".join(cors.expose_headers),

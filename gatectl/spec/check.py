@@ -129,6 +129,15 @@ def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
         yield Diagnostic("GC0108", message, header.at, "name another header, such as X-API-Key")
 
 
+def _empty_rules(draft: Draft) -> Iterator[Diagnostic]:
+    for index, route in draft.routes:
+        for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
+            if isinstance(rule, AccessRule) and rule == AccessRule():
+                at = draft.tree.find(("routes", index, "access", position)).at
+                message = f"{_route(draft, index)} has a rule that says nothing and would let in every caller"
+                yield Diagnostic("GC0108", message, at, "if that is meant, write `access: authenticated`")
+
+
 def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         template = route.match.path_template or ""
@@ -167,6 +176,7 @@ CHECKS: tuple[Check, ...] = (
     _exactly_one,
     _contradictions,
     _credential_headers,
+    _empty_rules,
     _path_variables,
     _cors,
     _never_match,

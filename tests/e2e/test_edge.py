@@ -102,6 +102,12 @@ def test_headers_are_added_and_removed_and_a_percent_sign_is_text(gateway: Gatew
     assert response.json()["path"] == "/debug/echo/a?b=c"
 
 
+@pytest.mark.parametrize("query", ["", "?a=b"])
+def test_a_prefix_can_be_taken_away(gateway: Gateway, query: str) -> None:
+    response = gateway.get(f"/strip/debug/echo/x{query}")
+    assert response.json()["path"] == f"/debug/echo/x{query}"
+
+
 def test_routes_match_by_header_method_and_host(gateway: Gateway) -> None:
     assert gateway.get("/versioned").status_code == 404  # the backend's own: the route is taken
     assert gateway.get("/versioned", headers={"x-version": "2"}).status_code == 503

@@ -1,6 +1,7 @@
 """What a spec means: order, hosts, the catch-all, identity of routes, headers, and policies that the services read."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -194,14 +195,26 @@ def test_a_condition_names_a_property_or_an_attribute(tmp_path: Path, attribute:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "rewrite", "meant"),
-    [("/old", "/new", "/new"), ("/old/", "/new/", "/new"), ("/old", "/", "/"), ("/", "/v1", "/v1/"), ("/", "/", "/")],
+    ("prefix", "rewrite", "path", "meant"),
+    [
+        ("/old", "/new", "/old/x", "/new/x"),
+        ("/old", "/new", "/old", "/new"),
+        ("/old/", "/new/", "/old/old/x", "/new/old/x"),
+        ("/old", "/", "/old/x", "/x"),
+        ("/old", "/", "/old", "/"),
+        ("/a.b", "/", "/a.b/x", "/x"),
+        ("/", "/v1", "/x", "/v1/x"),
+        ("/", "/v1", "/", "/v1/"),
+        ("/", "/", "/x", "/x"),
+    ],
 )
 def test_a_rewritten_prefix_keeps_one_slash_between_it_and_the_rest(
-    tmp_path: Path, prefix: str, rewrite: str, meant: str
+    tmp_path: Path, prefix: str, rewrite: str, path: str, meant: str
 ) -> None:
     read = spec(tmp_path, text(routes=[route(match={"path_prefix": prefix}, rewrite_prefix=rewrite)]))
-    assert compile_virtual_hosts(read)[0].routes[0].prefix_rewrite == meant
+    compiled = compile_virtual_hosts(read)[0].routes[0].rewrite
+    assert compiled is not None
+    assert re.sub(compiled.pattern, compiled.substitution, path) == meant
 
 
 @pytest.mark.parametrize(
