@@ -17,7 +17,7 @@ connection could sit on the port of a service that is being restarted."""
 def free_ports(count: int) -> list[int]:
     """So many different ports that are free on 127.0.0.1. Raises GatectlError when there are not enough."""
     found: list[int] = []
-    for port in random.sample(range(LOW, HIGH + 1), HIGH + 1 - LOW):
+    for port in random.SystemRandom().sample(range(LOW, HIGH + 1), HIGH + 1 - LOW):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             found.append(port)

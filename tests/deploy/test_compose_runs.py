@@ -61,6 +61,11 @@ class Machine:
     def cwd(self, service: str) -> Path:
         return Path(self.translate(SERVICES[service].get("working_dir", str(self.directory))))
 
+    def logs(self) -> str:
+        """The end of every log, for whoever has to find out why."""
+        tails = (f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.directory.glob("*.log")))
+        return "\n".join(tails)
+
     def run(self, *words: str) -> str:
         """One-off: ``docker compose run --rm apply …``."""
         command = [str(Path(sys.executable).with_name(words[0])), *map(self.translate, words[1:])]
@@ -77,7 +82,7 @@ def healthy(machine: Machine, service: str) -> bool:
 def wait_until_healthy(machine: Machine, service: str) -> None:
     deadline = time.monotonic() + 30
     while not healthy(machine, service):
-        assert time.monotonic() < deadline, service
+        assert time.monotonic() < deadline, f"{service} is not healthy\n{machine.logs()}"
         time.sleep(0.1)
 
 
