@@ -25,7 +25,7 @@ from gatectl.runtime.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-PORTS = ("9191", "9192", "9291", "9292", "6379", "9001", "8080")
+PORTS = ("9191", "9192", "9291", "9292", "6379", "9001", "8080", "9901")
 NAMES = ("ext_authz", "ratelimit_svc", "redis", "backend", "envoy")
 
 
@@ -91,6 +91,8 @@ def machine() -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="compose-", dir="/tmp") as directory, ExitStack() as stack:
         machine = Machine(Path(directory))
         subprocess.run(machine.command("apply"), env=machine.environment("apply"), check=True, capture_output=True)
+        bootstrap = machine.state / "bootstrap.json"
+        bootstrap.write_text(bootstrap.read_text().replace("9901", machine.ports["9901"]))
         for service in ("redis", "backend", "ext_authz", "ratelimit_svc", "envoy"):
             for other, condition in SERVICES[service].get("depends_on", {}).items():
                 if condition["condition"] == "service_healthy" and other != "redis":  # redis-cli may not be here

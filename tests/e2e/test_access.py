@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import STATIC_KEY, Gateway, is_problem
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("access")]
+pytestmark = pytest.mark.e2e
 
 WHO = ("nobody", "agent", "admin", "customer")
 USERS = {"agent": "alice", "admin": "root", "customer": "carol"}

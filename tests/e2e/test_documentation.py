@@ -11,7 +11,7 @@ import pytest
 from tests.docs.test_docs import DOCS, commands
 from tests.e2e.conftest import Gateway, make_gateway
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("documentation")]
+pytestmark = pytest.mark.e2e
 
 HARNESS = ("gatectl up", "gatectl down")
 """What brings the gateway up and down that all the others are run beside: test_newcomer."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Gateway, is_problem
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("access")]
+pytestmark = pytest.mark.e2e
 
 
 def raw(gateway: Gateway, request: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import STATIC_KEY, Gateway, is_problem
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("limits")]
+pytestmark = pytest.mark.e2e
 
 
 def burst(gateway: Gateway, path: str, count: int, headers: dict[str, str] | None = None) -> list[httpx.Response]:

@@ -17,7 +17,7 @@ import pytest
 from gatectl.runtime.ports import free_ports
 from tests.e2e.conftest import ROOT, Gateway, make_gateway
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("newcomer")]
+pytestmark = pytest.mark.e2e
 DEMO = ROOT / "examples" / "customer-support"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Gateway, is_problem
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("resilience")]
+pytestmark = pytest.mark.e2e
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
