@@ -59,6 +59,10 @@ def test_an_unhealthy_endpoint_gets_no_requests(gateway: Gateway) -> None:
     until(lambda: {status(gateway, "/two-sided") for _ in range(10)} == {404})  # the backend's own answer
 
 
+def test_an_upstream_is_found_by_its_name(gateway: Gateway) -> None:
+    until(lambda: status(gateway, "/named/status/200") == 200)
+
+
 def test_more_requests_at_once_than_the_breaker_allows_are_refused_at_once(gateway: Gateway) -> None:
     with gateway.client() as client, ThreadPoolExecutor(max_workers=12) as pool:
         statuses = list(pool.map(lambda _: client.get("/busy/delay/400").status_code, range(12)))
