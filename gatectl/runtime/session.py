@@ -11,7 +11,7 @@ from typing import Any
 
 from gatectl.diagnostics import GatectlError
 from gatectl.rollout.apply import apply
-from gatectl.rollout.candidate import Candidate, prove, read
+from gatectl.rollout.candidate import prove, read
 from gatectl.rollout.place import Running
 from gatectl.rollout.stages import in_force
 from gatectl.rollout.store import Store
@@ -44,7 +44,8 @@ class Options:
 
 def attached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> int:
     """Run the gateway until it is told to stop; ``on_ready`` gets what the ready screen shows."""
-    candidate = _candidate(options, on_progress)
+    on_progress("checking the spec")
+    candidate = prove(read(options.files, options.port), "auto")
     store = Store(options.state_dir)
 
     def bring_into_force(running: Running) -> None:
@@ -67,7 +68,7 @@ def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
     """Start the gateway in the background and return when it serves."""
     if STDIN in options.files:
         raise GatectlError("--detach needs the spec in a file, not on standard input", 64)
-    candidate = _candidate(options, on_progress)
+    spec = read(options.files, options.port).spec  # its mistakes are told here and now
     arguments = ["up", "--quiet", "--state-dir", str(options.state_dir), "--workers", str(options.workers)]
     arguments += [word for file in options.files for word in ("-f", file)]
     if options.port is not None:
@@ -78,13 +79,8 @@ def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
     running = detach(arguments, options.state_dir, START_SECONDS)
     marker = ready.read(options.state_dir)
     stop = shlex.join([_program(), "down", "--state-dir", str(options.state_dir)])
-    on_ready(_screen(candidate.spec, running, marker.keys if marker else (), options.state_dir, stop))
+    on_ready(_screen(spec, running, marker.keys if marker else (), options.state_dir, stop))
     return 0
-
-
-def _candidate(options: Options, on_progress: OnProgress) -> Candidate:
-    on_progress("checking the spec")
-    return prove(read(options.files, options.port), "auto")
 
 
 def _program() -> str:
