@@ -46,7 +46,8 @@ def apply(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_pro
             if store.generation("next"):  # left by an apply that was killed when it was all but done
                 store.switch("next", None)
                 store.prune()
-            return Receipt(bundle.revision, before, changed=False, proven=_agreeing(bundle.revision, targets))
+            _tell_again(bundle, store, targets, timeout, on_progress)
+            return Receipt(bundle.revision, before, changed=False, proven=_everybody(targets))
         old = _bundle(store, before, bundle.gateway)
         store.write(bundle)
         with _restored_on_failure(store, before, targets, on_progress):
@@ -59,9 +60,8 @@ def apply(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_pro
             _await_services(bundle.revision, targets, timeout, loaded=False)
         store.switch("next", None)
         store.prune()
-    proven = (*(service.address for service in targets.services), *(node.address for node in targets.nodes))
-    previous = in_force(before) if before else None
-    return Receipt(bundle.revision, previous, changed=True, proven=proven, seconds=time.monotonic() - started)
+    previous, seconds = in_force(before) if before else None, time.monotonic() - started
+    return Receipt(bundle.revision, previous, changed=True, proven=_everybody(targets), seconds=seconds)
 
 
 def _bundle(store: Store, generation: str | None, gateway: str) -> Bundle | None:
@@ -71,16 +71,21 @@ def _bundle(store: Store, generation: str | None, gateway: str) -> Bundle | None
     return Bundle(gateway, in_force(generation), store.documents(generation))
 
 
-def _agreeing(revision: str, targets: Targets) -> tuple[str, ...]:
-    services = [
-        service.address for service in targets.services if (now := service.status()) and now.current == revision
-    ]
-    nodes = [
-        node.address
-        for node in targets.nodes
-        if (report := node.report()) and all(kind.version == revision for kind in report.kinds.values())
-    ]
-    return (*services, *nodes)
+def _everybody(targets: Targets) -> tuple[str, ...]:
+    return (*(service.address for service in targets.services), *(node.address for node in targets.nodes))
+
+
+def _tell_again(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_progress: OnProgress) -> None:
+    """Whoever does not obey what is in force is told by the same rename once more: it may have missed the first."""
+    stage = stages(None, bundle)[-1]
+    reports = [node.report() for node in targets.nodes]
+    statuses = [service.status() for service in targets.services]
+    if all(report is not None and _has_arrived(report, stage) for report in reports) and all(
+        status is not None and status.current == bundle.revision for status in statuses
+    ):
+        return
+    _switch(stage, store, targets, timeout, on_progress)
+    _await_services(bundle.revision, targets, timeout, loaded=False)
 
 
 @contextmanager

@@ -72,6 +72,20 @@ def test_a_revision_converges_and_the_same_again_touches_nothing(gateway: Gatewa
     assert gateway.versions() == dict.fromkeys(KINDS, first.revision)
 
 
+def test_an_envoy_that_missed_the_switch_is_told_again(gateway: Gateway) -> None:
+    first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"u": 1}, a="u", b="u")
+    gateway.start(first)
+    gateway.store.write(second)
+    current = gateway.directory / "current"
+    current.unlink()
+    current.symlink_to(f"generations/{second.revision}")  # made, not renamed: Envoy does not look at that
+    assert gateway.versions() == dict.fromkeys(KINDS, first.revision)
+
+    receipt = gateway.apply(second)
+    assert (receipt.changed, receipt.proven) == (False, (gateway.admin.address,))
+    assert gateway.versions() == dict.fromkeys(KINDS, second.revision)
+
+
 def spoilt(good: Bundle, file: str, how: str) -> Bundle:
     """The bundle with one of Envoy's files broken after it was built and checked."""
     document = json.loads(good.files[file])
