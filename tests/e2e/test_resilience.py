@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import redis
 
 from tests.e2e.conftest import Gateway, is_problem
 
@@ -122,7 +123,9 @@ def test_without_redis_known_keys_work_unknown_ones_are_undecided_and_limits_go_
 def test_redis_killed_and_restarted_keeps_keys(gateway: Gateway) -> None:
     made = gateway.json("keys", "create", "dora", "--role", "agent")
     killed = pids_of(gateway, "valkey-server")
-    time.sleep(1.1)  # appendfsync everysec: what Redis itself promises to keep
+    with redis.Redis.from_url(gateway.running()["redis_url"]) as client:  # it promises to keep what is on disk
+        client.set("written", "after the key")
+        assert client.execute_command("WAITAOF", 1, 0, 5000)[0] == 1
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     headers = {"x-api-key": made["key"]}
