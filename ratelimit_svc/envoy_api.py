@@ -8,7 +8,7 @@ import grpc
 from envoy.service.ratelimit.v3 import rls_pb2
 
 from ratelimit_svc.engine import Decision, Status
-from ratelimit_svc.policy import METADATA_DECISION, METADATA_DETAIL, METADATA_LIMIT
+from ratelimit_svc.policy import ABSENT, METADATA_DECISION, METADATA_DETAIL, METADATA_LIMIT
 from ratelimit_svc.rules import Descriptor
 
 SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
@@ -60,7 +60,7 @@ def response(decision: Decision) -> Any:
         _fill(answer.statuses.add(), status)
     for name, value in decision.headers():
         answer.response_headers_to_add.add(key=name, value=value)
-    refused_by = decision.limiting.name if decision.limiting is not None and not decision.allowed else "-"
+    refused_by = decision.limiting.name if decision.limiting is not None and not decision.allowed else ABSENT
     # strings only: Envoy drops a descriptor or a format operator that meets a number
     fields = answer.dynamic_metadata.fields
     fields[METADATA_LIMIT].string_value = refused_by

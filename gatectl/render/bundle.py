@@ -1,5 +1,6 @@
 """The bundle: every file of one generation, byte for byte, and the revision that names it."""
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -55,18 +56,17 @@ def canonical(document: Any) -> str:
 
 def flatten(bundle: Bundle, bootstrap: Message) -> Message:
     """A bootstrap that holds everything itself, as ``envoy --mode validate`` does not read dynamic files."""
-    static = json.loads(json.dumps(bootstrap))
+    static = copy.deepcopy(bootstrap)
     static.pop("dynamic_resources", None)
     static.pop("admin", None)
     listeners, routes = bundle.resource("lds"), bundle.resource("rds")[0]
     manager = listeners[0]["filter_chains"][0]["filters"][-1]["typed_config"]
     if manager.pop("rds", None) is None:
         raise GatectlError("the last network filter of the listener is not the HTTP connection manager")
-    manager["route_config"] = {**routes, "validate_clusters": True}
+    manager["route_config"] = {**_untyped(routes), "validate_clusters": True}
     static["static_resources"]["listeners"] = [_untyped(message) for message in listeners]
     static["static_resources"]["clusters"] += [_untyped(message) for message in bundle.resource("cds")]
-    manager["route_config"].pop("@type")
-    return dict(static)
+    return static
 
 
 def _untyped(message: Message) -> Message:

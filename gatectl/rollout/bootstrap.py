@@ -5,6 +5,7 @@ from pathlib import Path
 from gatectl.diagnostics import GatectlError
 from gatectl.render import resources
 from gatectl.render.bundle import canonical
+from gatectl.rollout.place import write_whole
 from gatectl.snapshot import Endpoint
 
 BOOTSTRAP = "bootstrap.json"
@@ -16,9 +17,7 @@ def write(state_dir: Path, gateway: str, admin: Endpoint | str, ext_authz: Endpo
     path = state_dir / BOOTSTRAP
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{BOOTSTRAP}")
-        fresh.write_text(canonical(message), encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, canonical(message).encode(), 0o644)  # no secret: Envoy may run as another user
     except OSError as error:
         raise GatectlError(f"{path} cannot be written: {error.strerror}") from None
     return path

@@ -10,14 +10,13 @@
     <state>/logs/                      one file for each process that `up` started
 """
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gatectl.diagnostics import GatectlError
 
-DEFAULT = Path(".gatectl")
-"""Used when neither ``--state-dir`` nor ``GATECTL_STATE_DIR`` says otherwise."""
 RUNNING = "running.json"
 
 
@@ -61,9 +60,16 @@ def read_running(state_dir: Path) -> Running | None:
 
 
 def write_running(state_dir: Path, running: Running) -> None:
-    """Say who runs in ``state_dir``, whole or not at all, for the owner's eyes only."""
-    fresh = state_dir / f".{RUNNING}"
+    """Say who runs in ``state_dir``, for the owner's eyes only."""
+    write_whole(state_dir / RUNNING, running.model_dump_json(indent=1).encode())
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all; by default only its owner may read it. Raises OSError."""
+    fresh = path.with_name(f".{path.name}")
     fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(running.model_dump_json(indent=1))
-    fresh.replace(state_dir / RUNNING)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -72,19 +72,23 @@ class Store:
 
     def intact(self, name: str) -> bool:
         """Is every file of a generation what was written?"""
-        try:
-            files = (self.manifest(name) or {})["files"].items()
-            return bool(files) and all(
-                _digest((self._path(name) / file).read_bytes()) == digest for file, digest in files
-            )
-        except (OSError, KeyError, TypeError, AttributeError, ValueError):  # the manifest may be damaged too
-            return False
+        return self._read(name) is not None
 
     def documents(self, name: str) -> dict[str, bytes]:
         """Every file of a generation. Raises GatectlError when it is not intact."""
-        if not self.intact(name):
+        files = self._read(name)
+        if files is None:
             raise GatectlError(f"generation {name} was changed by hand or is damaged; apply a spec again")
-        return {file: (self._path(name) / file).read_bytes() for file in (self.manifest(name) or {})["files"]}
+        return files
+
+    def _read(self, name: str) -> dict[str, bytes] | None:
+        """Every file of a generation, read once; None unless each is what was written."""
+        try:
+            digests = (self.manifest(name) or {})["files"].items()
+            files = {file: (self._path(name) / file).read_bytes() for file, _ in digests}
+            return files if files and all(_digest(files[file]) == digest for file, digest in digests) else None
+        except (OSError, KeyError, TypeError, AttributeError, ValueError):  # the manifest may be damaged too
+            return None
 
     def holds(self, revision: str) -> bool:
         """Is the revision in force, whole, and not on its way?"""
@@ -93,7 +97,7 @@ class Store:
     def write(self, bundle: Bundle, name: str | None = None) -> str:
         """Write a bundle as a generation and return its name. One that is there, and the same, stays as it is."""
         name = name or bundle.revision
-        if self.intact(name) and self.documents(name) == bundle.files:  # a passage may have started elsewhere
+        if self._read(name) == bundle.files:  # not by its name alone: a passage may have started elsewhere
             return name
         draft = self.state_dir / GENERATIONS / f".{name}"
         shutil.rmtree(draft, ignore_errors=True)

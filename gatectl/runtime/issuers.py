@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gatectl.compiler import names
 from gatectl.diagnostics import GatectlError
-from gatectl.runtime.state_dir import write_private
+from gatectl.rollout.place import write_whole
 from gatectl.spec.model import Jwt, Spec
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -116,7 +116,7 @@ def _ensure(issuer: Jwt, state_dir: Path) -> None:
     key = _load(pem)
     if key is None or not _fitting(key, issuer):
         key = _generate(PREFERRED if PREFERRED in issuer.algorithms else issuer.algorithms[0])
-        write_private(
+        write_whole(
             pem,
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -125,7 +125,7 @@ def _ensure(issuer: Jwt, state_dir: Path) -> None:
     document = json.dumps({"keys": [_jwk(key, _algorithm(key, issuer))]}).encode()
     jwks = state_dir / names.local_jwks_file(issuer.name)
     if not jwks.exists() or jwks.read_bytes() != document:
-        write_private(jwks, document)
+        write_whole(jwks, document)
 
 
 def _generate(algorithm: str) -> PrivateKey:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatectl.runtime.state_dir import write_private
+from gatectl.rollout.place import write_whole
 
 FILE = "ready.json"
 
@@ -41,4 +41,4 @@ def read(state_dir: Path) -> Ready | None:
 
 def write(state_dir: Path, ready: Ready) -> None:
     """Say so, for the owner's eyes only: the keys are in it."""
-    write_private(state_dir / FILE, ready.model_dump_json(indent=1).encode())
+    write_whole(state_dir / FILE, ready.model_dump_json(indent=1).encode())

@@ -1,6 +1,5 @@
-"""The state directory as a place that secrets and sockets can be put into."""
+"""The state directory as a place that secrets and sockets can be put into: ours alone, and with a short path."""
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -39,15 +38,3 @@ def prepare(state_dir: Path) -> Path:
     except OSError as error:
         raise GatectlError(f"the state directory {directory} cannot be used: {error.strerror}") from None
     return directory
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    fresh = path.with_name(f".{path.name}")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

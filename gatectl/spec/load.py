@@ -190,7 +190,7 @@ def _fields_at(path: tuple[int | str, ...]) -> list[str]:
         found: list[dict[str, Any]] = []
         for option in _resolved(options):
             if isinstance(step, int):
-                found += [option[key] for key in ("items",) if isinstance(option.get(key), dict)]
+                found += [option["items"]] if isinstance(option.get("items"), dict) else []
             elif step in option.get("properties", {}):
                 found.append(option["properties"][step])
             elif isinstance(option.get("additionalProperties"), dict):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatectl.diagnostics import GatectlError
+from gatectl.rollout.place import write_whole
 from gatectl.runtime import lock, ports, state_dir
 
 
@@ -92,7 +93,7 @@ def test_a_private_file_replaces_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("open to all")
     (tmp_path / ".secret").write_text("left by a crash")
-    state_dir.write_private(path, b"new")
+    write_whole(path, b"new")
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
