@@ -4,6 +4,7 @@
 5 no convergence in time or unreachable · 64 usage · 65 the spec is wrong.
 """
 
+import re
 import sys
 
 import typer
@@ -11,8 +12,9 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gatectl.commands import apply, down, init, keys, render, schema, status, token, up, validate, version
 from gatectl.diagnostics import GatectlError, SpecError
-from gatectl.views import Output, view
+from gatectl.views import FORMATS, view
 
+_OUTPUT = re.compile(r"\0(?:-o\0?|--output[\0=])([a-z]+)")
 EXIT_ERROR, EXIT_USAGE, EXIT_SPEC, EXIT_INTERRUPTED = 1, 64, 65, 130
 
 app = typer.Typer(
@@ -61,7 +63,7 @@ def _usage(error: TyperException) -> int:
     return EXIT_USAGE if error.exit_code == 2 else EXIT_ERROR
 
 
-def _output(arguments: list[str]) -> Output:
-    """``-o json`` holds for errors too, whichever command raised them."""
-    joined = " ".join(arguments).replace("--output=", "-o ").replace("--output ", "-o ")
-    return "json" if "-o json" in joined or "-ojson" in arguments else "human"
+def _output(arguments: list[str]) -> str:
+    """``-o`` holds for errors too, whichever command raised them."""
+    chosen = _OUTPUT.findall("\0".join(["", *arguments]))
+    return chosen[-1] if chosen and chosen[-1] in FORMATS else "human"

@@ -1,5 +1,6 @@
 """The only code that prints: what was asked for on stdout, everything else on stderr."""
 
+import importlib
 import os
 import sys
 from typing import Any, Literal, Protocol
@@ -7,6 +8,12 @@ from typing import Any, Literal, Protocol
 from gatectl.diagnostics import Diagnostic
 
 Output = Literal["human", "json"]
+"""What every command can speak. Some speak more: see ``FORMATS``."""
+FORMATS = {
+    "human": "HumanView",
+    "json": "JsonView",
+}
+"""Every ``-o`` word: a module beside this one, and its class."""
 
 
 class View(Protocol):
@@ -25,15 +32,11 @@ class View(Protocol):
         """What is going on, on stderr."""
 
 
-def view(output: Output) -> View:
-    """The view for ``-o``."""
-    if output == "json":
-        from gatectl.views.json import JsonView  # noqa: PLC0415 - only the one that is needed
-
-        return JsonView()
-    from gatectl.views.human import HumanView  # noqa: PLC0415 - rich takes a while
-
-    return HumanView()
+def view(output: str) -> View:
+    """The view for ``-o``; only the one that is needed is imported."""
+    module = importlib.import_module(f"gatectl.views.{output}")
+    shown: View = getattr(module, FORMATS[output])()
+    return shown
 
 
 def colours(stream_is_terminal: bool) -> bool:

@@ -1,63 +1,11 @@
-"""For people: short sentences, tables, colours on a terminal only."""
+"""Specs and running gateways."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from gatectl.diagnostics import Diagnostic
-from gatectl.views import colours
-
-
-class HumanView:
-    """Results on stdout, everything else on stderr."""
-
-    def __init__(self) -> None:
-        self._out = _console(stderr=False)
-        self._err = _console(stderr=True)
-
-    def result(self, kind: str, data: Any) -> None:
-        """Shown by what it is: each kind of result has its function below."""
-        _SHOW[kind](self._out, data)
-
-    def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        """One line each, in reading order; editors link ``file:line:column``."""
-        for diagnostic in diagnostics:
-            line = Text(f"{diagnostic.location}: " if diagnostic.location else "")
-            style = "bold red" if diagnostic.severity == "error" else "yellow"
-            line.append(f"{diagnostic.severity}[{diagnostic.code}]", style)
-            line.append(f" {diagnostic.message}")
-            if diagnostic.hint:
-                line.append(f" ({diagnostic.hint})", "cyan")
-            self._err.print(line)
-        errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
-        self._err.print(f"{errors} error{'s' if errors != 1 else ''}: see docs/errors.md", style="dim")
-
-    def failure(self, message: str) -> None:
-        """Why not."""
-        self._err.print(Text("error: ", "bold red").append(message, "default"))
-
-    def progress(self, message: str) -> None:
-        """One line a step."""
-        self._err.print(Text("  … ", "dim").append(message, "default"))
-
-
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    terminal = stream.isatty()
-    return Console(
-        file=stream,
-        width=None if terminal else 1000,  # a pipe has no width: nothing is cut off
-        no_color=not colours(terminal),
-        force_terminal=terminal,
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-        emoji=False,
-    )
 
 
 def _validated(out: Console, data: dict[str, Any]) -> None:
@@ -93,31 +41,6 @@ def _status(out: Console, data: dict[str, Any]) -> None:
         out.print(table)
 
 
-def _keys(out: Console, data: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("ID", "USER", "ROLES", "PLAN", "CREATED", "STATE"):
-        table.add_column(column)
-    for key in data:
-        table.add_row(
-            key["id"], key["user"], ",".join(key["roles"]), key["plan"] or "-", key["created_at"], key["state"]
-        )
-    out.print(table)
-    if not data:
-        out.print("no keys: `gatectl keys create USER --role ROLE` makes one")
-
-
-def _key_created(out: Console, data: dict[str, Any]) -> None:
-    out.print(data["key"])
-    Console(file=sys.stderr, highlight=False, markup=False, no_color=True, soft_wrap=True).print(
-        f"key {data['id']} for {data['user']} ({', '.join(data['roles']) or 'no roles'}); "
-        "it is shown this once: only its hash is kept"
-    )
-
-
-def _key_revoked(out: Console, data: dict[str, Any]) -> None:
-    out.print(f"key {data['id']} of {data['user']} is revoked; it stops working within one second")
-
-
 def _ready(out: Console, data: dict[str, Any]) -> None:
     out.print()
     out.print(f"  {data['gateway']} serves on {data['url']}", style="bold green")
@@ -150,27 +73,19 @@ def _stopped(out: Console, data: dict[str, Any]) -> None:
     out.print("stopped" if data["stopped"] else f"nothing was running in {data['state_dir']}")
 
 
-def _token(out: Console, data: dict[str, Any]) -> None:
-    out.print(data["token"])
-
-
 def _text(out: Console, data: str) -> None:
     out.file.write(data)
     out.file.flush()
 
 
-_SHOW: dict[str, Callable[[Console, Any], None]] = {
+SHOW: dict[str, Callable[[Console, Any], None]] = {
     "validated": _validated,
     "applied": _applied,
     "status": _status,
-    "keys": _keys,
-    "key-created": _key_created,
-    "key-revoked": _key_revoked,
     "ready": _ready,
     "rendered": _rendered,
     "initialised": _initialised,
     "version": _version,
     "stopped": _stopped,
-    "token": _token,
     "text": _text,
 }

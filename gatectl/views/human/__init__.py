@@ -1,0 +1,62 @@
+"""For people: short sentences, tables, colours on a terminal only."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from gatectl.diagnostics import Diagnostic
+from gatectl.views import colours
+from gatectl.views.human import credentials, gateway
+
+_SHOW = gateway.SHOW | credentials.SHOW
+"""How each kind of result looks; a family of results is a module beside this one."""
+
+
+class HumanView:
+    """Results on stdout, everything else on stderr."""
+
+    def __init__(self) -> None:
+        self._out = _console(stderr=False)
+        self._err = _console(stderr=True)
+
+    def result(self, kind: str, data: Any) -> None:
+        """Shown by what it is: each kind of result has its function."""
+        _SHOW[kind](self._out, data)
+
+    def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        """One line each, in reading order; editors link ``file:line:column``."""
+        for diagnostic in diagnostics:
+            line = Text(f"{diagnostic.location}: " if diagnostic.location else "")
+            style = "bold red" if diagnostic.severity == "error" else "yellow"
+            line.append(f"{diagnostic.severity}[{diagnostic.code}]", style)
+            line.append(f" {diagnostic.message}")
+            if diagnostic.hint:
+                line.append(f" ({diagnostic.hint})", "cyan")
+            self._err.print(line)
+        errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+        self._err.print(f"{errors} error{'s' if errors != 1 else ''}: see docs/errors.md", style="dim")
+
+    def failure(self, message: str) -> None:
+        """Why not."""
+        self._err.print(Text("error: ", "bold red").append(message, "default"))
+
+    def progress(self, message: str) -> None:
+        """One line a step."""
+        self._err.print(Text("  … ", "dim").append(message, "default"))
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        width=None if terminal else 1000,  # a pipe has no width: nothing is cut off
+        no_color=not colours(terminal),
+        force_terminal=terminal,
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
+    )
