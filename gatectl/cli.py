@@ -10,7 +10,25 @@ import sys
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from gatectl.commands import apply, down, init, keys, render, schema, status, token, up, validate, version
+from gatectl.commands import (
+    apply,
+    bootstrap,
+    down,
+    drift,
+    dump,
+    history,
+    init,
+    keys,
+    plan,
+    render,
+    rollback,
+    schema,
+    status,
+    token,
+    up,
+    validate,
+    version,
+)
 from gatectl.diagnostics import GatectlError, SpecError
 from gatectl.views import FORMATS, view
 
@@ -25,7 +43,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, validate, render, apply, up, down, status, schema, version):
+COMMANDS = (
+    *(init, validate, render, plan, apply, rollback, history, status, drift, dump),
+    *(up, down, bootstrap, schema, version),
+)
+"""In the order of the help."""
+for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(token.app, name="token", help="Development tokens.")
@@ -44,7 +67,7 @@ def run(arguments: list[str]) -> int:
         view(_output(arguments)).diagnostics(error.diagnostics)
         return EXIT_SPEC
     except GatectlError as error:
-        view(_output(arguments)).failure(str(error))
+        view(_output(arguments)).failure(str(error), error.diagnostics)
         return error.exit_code
     except TyperException as error:
         return _usage(error)

@@ -41,6 +41,12 @@ class Location:
         """``file:line:column``, as editors and terminals link it."""
         return f"{self.file}:{self.line}:{self.column}"
 
+    @classmethod
+    def parse(cls, text: str) -> "Location":
+        """Back from ``file:line:column``. Raises ValueError."""
+        file, line, column = text.rsplit(":", 2)
+        return cls(file, int(line), int(column))
+
 
 @dataclass(frozen=True)
 class Diagnostic:
@@ -91,9 +97,9 @@ class GatectlError(Exception):
     """Something else than the spec went wrong; the message is a sentence for the user that says what to do.
 
     ``exit_code``: 1 error, 4 a data plane rejected it and everything was put back, 5 no convergence in time or
-    unreachable, 64 usage.
+    unreachable, 64 usage. ``diagnostics`` say where in the spec the reason is, when that is known.
     """
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        self.exit_code = exit_code
+    def __init__(self, message: str, exit_code: int = 1, diagnostics: Iterable[Diagnostic] = ()) -> None:
+        self.exit_code, self.diagnostics = exit_code, tuple(diagnostics)
         super().__init__(message)

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ext_authz.policy import is_name
@@ -35,12 +35,24 @@ def parse_duration(value: Any) -> int:
     return milliseconds
 
 
+def write_duration(milliseconds: int) -> str:
+    """The shortest text that ``parse_duration`` reads as ``milliseconds``: ``30s``, ``1500ms``."""
+    unit = next(unit for unit, size in reversed(_DURATION_UNITS.items()) if milliseconds % size == 0)
+    return f"{milliseconds // _DURATION_UNITS[unit]}{unit}"
+
+
 def parse_size(value: Any) -> int:
     """``512B``, ``32KiB``, ``1MiB`` → bytes, at least 1."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or not 1 <= (size := int(match[1]) * _SIZE_UNITS[match[2]]) < 1 << 32:
         raise _unreadable("not a size: a whole number with one of B, KiB, MiB, GiB, below 4GiB", "1MiB")
     return size
+
+
+def write_size(size: int) -> str:
+    """The shortest text that ``parse_size`` reads as ``size`` bytes: ``1MiB``."""
+    unit = next(unit for unit, factor in reversed(_SIZE_UNITS.items()) if size % factor == 0)
+    return f"{size // _SIZE_UNITS[unit]}{unit}"
 
 
 class Rate(NamedTuple):
@@ -56,6 +68,12 @@ def parse_rate(value: Any) -> Rate:
     if match is None or int(match[1]) > 2**53:
         raise _unreadable("not a rate: requests per second, minute, hour, day or duration", "100/minute or 50/90s")
     return Rate(int(match[1]), _RATE_UNITS[match[2]] if match[2] else parse_duration(match[3]))
+
+
+def write_rate(rate: Rate) -> str:
+    """The shortest text that ``parse_rate`` reads as ``rate``: ``100/minute``."""
+    words = {milliseconds: word for word, milliseconds in _RATE_UNITS.items()}
+    return f"{rate.requests}/{words.get(rate.window_ms) or write_duration(rate.window_ms)}"
 
 
 def _no_control_characters(text: str) -> str:
@@ -100,18 +118,21 @@ Omittable = Annotated[T | None, BeforeValidator(_given)]
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s"]}),
 ]
 """Milliseconds, written ``30s``."""
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
+    PlainSerializer(write_size, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["1MiB"]}),
 ]
 """Bytes, written ``1MiB``."""
 RateField = Annotated[
     Rate,
     BeforeValidator(parse_rate),
+    PlainSerializer(write_rate, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": rf"^{_RATE.pattern}$", "examples": ["100/minute"]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

@@ -1,5 +1,6 @@
 """gatectl apply."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,9 +8,14 @@ import typer
 from gatectl.commands.options import (
     DEFAULT_FILES,
     DEFAULT_STATE_DIR,
+    Admins,
+    AllowDeletes,
+    AutoApprove,
     EnvoyOption,
-    Files,
+    Message,
     OutputOption,
+    OwnFiles,
+    Services,
     StateDir,
     Timeout,
 )
@@ -17,64 +23,48 @@ from gatectl.views import view
 
 
 def run(
-    files: Files = DEFAULT_FILES,
+    plan: Annotated[
+        Path | None, typer.Argument(help="A plan that `gatectl plan --out` wrote.", metavar="[PLAN]")
+    ] = None,
+    files: OwnFiles = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
+    admins: Admins = None,
+    services: Services = None,
     envoy: EnvoyOption = "auto",
+    auto_approve: AutoApprove = False,
+    allow_deletes: AllowDeletes = False,
+    message: Message = None,
     timeout: Timeout = 30,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for the running gateway; --no-wait only writes the files.")
     ] = True,
-    ext_authz: Annotated[
-        str | None,
-        typer.Option(
-            "--ext-authz", help="With --ratelimit: also write bootstrap.json with these addresses.", metavar="HOST:PORT"
-        ),
-    ] = None,
-    ratelimit: Annotated[
-        str | None, typer.Option("--ratelimit", help="gRPC address of ratelimit_svc for Envoy.", metavar="HOST:PORT")
-    ] = None,
-    admin: Annotated[
-        str, typer.Option("--admin", help="Where Envoy's admin listens, for bootstrap.json.", metavar="HOST:PORT")
-    ] = "127.0.0.1:9901",
     output: OutputOption = "human",
-) -> None:
+) -> int:
     """Bring a spec into force on the running gateway.
 
-    Writes a new generation, lets both services load it, switches with one rename and waits until Envoy and both
-    services report the revision. If anybody refuses, the previous generation is put back (exit code 4), and so it is
-    when somebody does not answer in time (5). Applying what is in force already changes nothing.
+    Shows the plan and asks. Then it writes a new generation, lets both services load it, switches with one rename and
+    waits until every Envoy and both services report the revision. If anybody refuses, the previous generation is put
+    back (exit code 4), and so it is when somebody does not answer in time (5). Applying what is in force already
+    changes nothing. A saved plan is applied exactly, without asking, or not at all.
 
     Examples:
 
-      gatectl apply -f gateway.yaml
+      gatectl apply -f gateway.yaml --auto-approve
 
-      gatectl apply -f base.yaml -f prod.yaml --timeout 60 -o json
+      gatectl apply plan.json
 
-      gatectl apply -f gateway.yaml --state-dir /state --no-wait
+      gatectl apply -f gateway.yaml --no-wait --auto-approve
     """
-    from gatectl.rollout import apply as rollout
-    from gatectl.rollout import bootstrap
-    from gatectl.rollout.candidate import prove, read
-    from gatectl.rollout.place import read_running
-    from gatectl.rollout.store import Store
-    from gatectl.rollout.targets import targets_of
+    from gatectl.commands.approval import carry_out
+    from gatectl.rollout.proposal import Place, propose, propose_again
 
     shown = view(output)
-    running = read_running(state_dir)
-    candidate, store = read(files, running.port if running else None), Store(state_dir)
-    targets = targets_of(state_dir, running, candidate.bundle.gateway, wait=wait)
-    if not store.holds(candidate.bundle.revision):  # what is in force has been proven
-        shown.progress("checking what it renders to")
-        candidate = prove(candidate, envoy)
-    if ext_authz is not None or ratelimit is not None:
-        services = bootstrap.endpoint("--ext-authz", ext_authz), bootstrap.endpoint("--ratelimit", ratelimit)
-        bootstrap.write(state_dir, candidate.bundle.gateway, bootstrap.endpoint("--admin", admin), *services)
-    receipt = rollout.apply(candidate.bundle, store, targets, timeout, shown.progress)
-    data = {
-        "gateway": candidate.bundle.gateway,
-        "revision": receipt.revision,
-        "previous": receipt.previous,
-        "changed": receipt.changed,
-        "proven": list(receipt.proven),
-    }
-    shown.result("applied", data)
+    place = Place(state_dir, admins or (), services or (), envoy, wait)
+    if plan is not None:
+        proposal = propose_again(plan, files, place, shown.progress)
+    else:
+        proposal = propose(files or DEFAULT_FILES, place, shown.progress)
+    approved = auto_approve or plan is not None
+    return carry_out(
+        proposal, shown, timeout, message, approved=approved, deletes=allow_deletes, quiet=output != "human", wait=wait
+    )

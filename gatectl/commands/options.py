@@ -7,15 +7,36 @@ import typer
 
 from gatectl.views import Output
 
-Files = Annotated[
-    list[str],
+_FILES = typer.Option(
+    "--file",
+    "-f",
+    help="Spec to read; give it again to lay a file over the ones before; - reads standard input.",
+    metavar="FILE",
+)
+Files = Annotated[list[str], _FILES]
+OwnFiles = Annotated[list[str] | None, _FILES]
+"""The same, for a command that must know whether any was given."""
+Admins = Annotated[
+    list[str] | None,
     typer.Option(
-        "--file",
-        "-f",
-        help="Spec to read; give it again to lay a file over the ones before; - reads standard input.",
-        metavar="FILE",
+        "--admin",
+        help="Admin of a further Envoy: URL or socket; repeatable, the first one goes ahead.",
+        metavar="URL|SOCKET",
     ),
 ]
+Services = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        help="HTTP address of a service that `gatectl up` did not start; repeatable.",
+        metavar="NAME=HOST:PORT",
+    ),
+]
+AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")]
+AllowDeletes = Annotated[
+    bool, typer.Option("--allow-deletes", help="Go on although more than half of something is deleted.")
+]
+Message = Annotated[str | None, typer.Option("--message", "-m", help="Why, for the history.", metavar="TEXT")]
 StateDir = Annotated[
     Path,
     typer.Option("--state-dir", envvar="GATECTL_STATE_DIR", help="State directory of the gateway.", metavar="DIR"),

@@ -1,24 +1,50 @@
-"""Bring a bundle into force, prove that everybody obeys it, or put back what was there."""
+"""Bring a bundle into force, prove that everybody obeys it, or put back what was there.
 
-import re
+Before anything is done, a journal says what is about to be; when a rollout is killed, the next one reads it and clears
+up. What is in force is one symlink at every moment, so it is the old generation or the new one.
+"""
+
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
-from gatectl.rollout.envoy_admin import EnvoyAdmin, Report
-from gatectl.rollout.stages import Stage, in_force, stages
-from gatectl.rollout.store import Store
+from gatectl.rollout import history, journal, records
+from gatectl.rollout.blame import blame
+from gatectl.rollout.converge import (
+    NOT_CONVERGED,
+    REJECTED,
+    EnvoyRejectionError,
+    Event,
+    OnEvent,
+    await_services,
+    has_arrived,
+    settle,
+    switch,
+)
+from gatectl.rollout.history import Action, Entry, Outcome
+from gatectl.rollout.journal import Journal
+from gatectl.rollout.stages import stages
+from gatectl.rollout.store import CURRENT, NEXT, PREVIOUS, Store, in_force
 from gatectl.rollout.targets import Targets
+from gatectl.spec.record import Record
 
-POLL_SECONDS = 0.02
-REJECTED, NOT_CONVERGED = 4, 5
-"""Exit codes."""
-_REFUSAL = re.compile(r"config update (?:rejected|failure): (.*)")
-OnProgress = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Order:
+    """What a rollout is done for, and what it may rely on. ``base`` is the revision that must still be in force, as
+    the plan found it; ``planned`` False asks for nothing.
+    """
+
+    action: Action = "apply"
+    by: str = field(default_factory=history.whoever)
+    message: str | None = None
+    record: Record | None = None
+    base: str | None = None
+    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,36 +58,73 @@ class Receipt:
     seconds: float = field(default=0.0, compare=False)
 
 
-def apply(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_progress: OnProgress) -> Receipt:
-    """Write the generation, let the services load it, switch, and wait for everybody.
+def apply(
+    bundle: Bundle, store: Store, targets: Targets, timeout: float, on_event: OnEvent, order: Order | None = None
+) -> Receipt:
+    """Write the generation, let the services load it, switch wave by wave, and wait for everybody.
 
     ``timeout`` (seconds) bounds each wait. Raises GatectlError with exit code 4 when a target refused, 5 when one did
     not answer in time; then, and on any other failure, what was in force before is in force again.
     """
-    started = time.monotonic()
+    started, order = time.monotonic(), order or Order()
     store.prepare()
     with store.lock():
-        before = store.generation("current")
+        recover(store, on_event)
+        before = store.generation(CURRENT)
+        previous = in_force(before) if before else None
+        if order.planned and previous != order.base:
+            moved = f"the plan was made for {order.base or 'nothing'}, and {previous or 'nothing'} is in force by now"
+            raise GatectlError(f"{moved}: plan again")
         if store.holds(bundle.revision):
-            if store.generation("next"):  # left by an apply that was killed when it was all but done
-                store.switch("next", None)
-                store.prune()
-            _tell_again(bundle, store, targets, timeout, on_progress)
-            return Receipt(bundle.revision, before, changed=False, proven=_everybody(targets))
+            _tell_again(bundle, store, targets, timeout, on_event)
+            return Receipt(bundle.revision, before, changed=False, proven=targets.everybody)
         old = _bundle(store, before, bundle.gateway)
         store.write(bundle)
-        with _restored_on_failure(store, before, targets, on_progress):
-            on_progress(f"services load revision {bundle.revision}")
-            store.switch("next", bundle.revision)
-            _await_services(bundle.revision, targets, timeout, loaded=True)
-            for stage in stages(old, bundle):
-                store.write(stage.bundle, stage.name)
-                _switch(stage, store, targets, timeout, on_progress)
-            _await_services(bundle.revision, targets, timeout, loaded=False)
-        store.switch("next", None)
+        with (
+            _on_the_record(bundle, store, before, order, started) as note,
+            _restored_on_failure(store, before, targets, on_event),
+        ):
+            on_event(Event(f"services load revision {bundle.revision}"))
+            store.switch(NEXT, bundle.revision)
+            await_services(bundle.revision, targets, timeout, on_event, loaded=True)
+            for wave in targets.waves:
+                slots = [*dict.fromkeys(node.slot for node in wave)]
+                if wave is targets.waves[-1] and CURRENT not in slots:
+                    slots.append(CURRENT)
+                for stage in stages(old, bundle):
+                    store.write(stage.bundle, stage.name)
+                    switch(stage, store, slots, wave, timeout, on_event)
+            await_services(bundle.revision, targets, timeout, on_event, loaded=False)
+        note("applied", targets.everybody)
         store.prune()
-    previous, seconds = in_force(before) if before else None, time.monotonic() - started
-    return Receipt(bundle.revision, previous, changed=True, proven=_everybody(targets), seconds=seconds)
+    seconds = time.monotonic() - started
+    return Receipt(bundle.revision, previous, changed=True, proven=targets.everybody, seconds=seconds)
+
+
+def recover(store: Store, on_event: OnEvent) -> None:
+    """Clear up behind a rollout that was killed; the lock is held. What is in force stays in force."""
+    killed = journal.unfinished(store.state_dir)
+    current = store.generation(CURRENT)
+    for slot in store.node_slots():
+        if current is not None and store.generation(slot) != current:
+            store.switch(slot, current)
+    if killed is None:
+        return
+    arrived = current is not None and in_force(current) == killed.revision
+    on_event(Event(f"an earlier {killed.action} of {killed.revision} was interrupted: {_told(store)}"))
+    if arrived and killed.previous is not None:
+        store.switch(PREVIOUS, in_force(killed.previous))
+    store.switch(NEXT, None)
+    last = history.read(store.state_dir)[-1:]
+    if not last or last[0].revision != killed.revision or last[0].at < killed.began_at:
+        _remember(store, killed, "applied" if arrived else "interrupted")
+    journal.end(store.state_dir)
+    store.prune()
+
+
+def _told(store: Store) -> str:
+    current = store.generation(CURRENT)
+    return f"{in_force(current) if current else 'nothing'} is in force"
 
 
 def _bundle(store: Store, generation: str | None, gateway: str) -> Bundle | None:
@@ -71,115 +134,101 @@ def _bundle(store: Store, generation: str | None, gateway: str) -> Bundle | None
     return Bundle(gateway, in_force(generation), store.documents(generation))
 
 
-def _everybody(targets: Targets) -> tuple[str, ...]:
-    return (*(service.address for service in targets.services), *(node.address for node in targets.nodes))
-
-
-def _tell_again(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_progress: OnProgress) -> None:
+def _tell_again(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_event: OnEvent) -> None:
     """Whoever does not obey what is in force is told by the same rename once more: it may have missed the first."""
     stage = stages(None, bundle)[-1]
-    reports = [node.report() for node in targets.nodes]
+    reports = [node.admin.report() for node in targets.nodes]
     statuses = [service.status() for service in targets.services]
-    if all(report is not None and _has_arrived(report, stage) for report in reports) and all(
+    if all(report is not None and has_arrived(report, stage) for report in reports) and all(
         status is not None and status.current == bundle.revision for status in statuses
     ):
         return
-    _switch(stage, store, targets, timeout, on_progress)
-    _await_services(bundle.revision, targets, timeout, loaded=False)
+    switch(stage, store, [CURRENT, *store.node_slots()], targets.nodes, timeout, on_event)
+    await_services(bundle.revision, targets, timeout, on_event, loaded=False)
 
 
 @contextmanager
-def _restored_on_failure(store: Store, before: str | None, targets: Targets, on_progress: OnProgress) -> Iterator[None]:
-    """Any failure, Ctrl-C included, puts the old generation back before it goes on its way."""
+def _on_the_record(
+    bundle: Bundle, store: Store, before: str | None, order: Order, started: float
+) -> Iterator[Callable[[Outcome, tuple[str, ...]], None]]:
+    """The journal before, the history after. A rejection leaves with the place in the spec that it is about."""
+    entry = Journal(
+        action=order.action,
+        revision=bundle.revision,
+        previous=before,
+        by=order.by,
+        began_at=history.now(),
+        files=order.record.files if order.record else (),
+        message=order.message,
+    )
+
+    def note(outcome: Outcome, nodes: tuple[str, ...] = ()) -> None:
+        if outcome != "applied" and store.generation(CURRENT) != before:
+            return  # it could not be put back: the journal stays, for the next command to see
+        if outcome == "applied" and before is not None:
+            store.switch(PREVIOUS, in_force(before))
+        _remember(store, entry, outcome, time.monotonic() - started, nodes)
+        store.switch(NEXT, None)
+        journal.end(store.state_dir)
+
     try:
-        yield
+        if order.record is not None:
+            records.write_record(store.state_dir, bundle.revision, order.record)
+        journal.begin(store.state_dir, entry)
+    except OSError as error:
+        raise GatectlError(f"{store.state_dir} cannot be written: {error.strerror}; nothing was changed") from None
+    try:
+        yield note
+    except EnvoyRejectionError as rejection:
+        note("rejected")
+        if rejection.words is None or order.record is None:
+            raise
+        found = blame(rejection.words, bundle, order.record, rejection.kinds)
+        where = f"{found.location}: " if found.location else ""
+        raise GatectlError(f"{where}{rejection.who}: {found.message}", REJECTED, [found]) from None
+    except GatectlError as error:
+        outcomes: dict[int, Outcome] = {REJECTED: "rejected", NOT_CONVERGED: "not converged"}
+        note(outcomes.get(error.exit_code, "failed"))
+        raise
     except BaseException:
-        if store.generation("current") != before:
-            on_progress(f"putting {in_force(before) if before else 'nothing'} back")
-            store.switch("current", before)
-            if before:
-                _settle(in_force(before), targets)
-        store.switch("next", None)
+        note("interrupted")
         raise
 
 
-def _settle(revision: str, targets: Targets) -> None:
-    """Give the nodes a moment to be back, so that the next command does not find them on their way."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        reports = [node.report() for node in targets.nodes]
-        if all(report is None or report.kinds["rds"].version == revision for report in reports):
-            return
-        time.sleep(POLL_SECONDS)
+def _remember(
+    store: Store, entry: Journal, outcome: Outcome, seconds: float | None = None, nodes: tuple[str, ...] = ()
+) -> None:
+    """A line in the history. That it cannot be written must not undo what has been done."""
+    with contextlib.suppress(OSError):
+        history.append(
+            store.state_dir,
+            Entry(
+                at=history.now(),
+                by=entry.by,
+                action=entry.action,
+                revision=entry.revision,
+                previous=in_force(entry.previous) if entry.previous else None,
+                outcome=outcome,
+                files=entry.files,
+                message=entry.message,
+                seconds=round(seconds, 2) if seconds is not None else None,
+                nodes=nodes,
+            ),
+        )
 
 
-def _await_services(revision: str, targets: Targets, timeout: float, *, loaded: bool) -> None:
-    """Until every service has loaded the revision (``loaded``), or has it as its current one."""
-    deadline = time.monotonic() + timeout
-    waiting = list(targets.services)
-    while waiting:
-        for service in tuple(waiting):
-            status = service.status()
-            if status is not None and (revision in status.revisions if loaded else status.current == revision):
-                waiting.remove(service)
-            elif status is not None and status.rejected.get("next"):
-                raise GatectlError(f"{service.name} refuses the policy: {status.rejected['next']}", REJECTED)
-            elif time.monotonic() > deadline:
-                state = "does not answer" if status is None else "did not load the policy"
-                raise GatectlError(f"{service.name} at {service.address} {state} within {timeout:g} s", NOT_CONVERGED)
-        if waiting:
-            time.sleep(POLL_SECONDS)
-
-
-def _switch(stage: Stage, store: Store, targets: Targets, timeout: float, on_progress: OnProgress) -> None:
-    """Switch to a stage and wait for every Envoy. Raises GatectlError when one refuses it or stays silent."""
-    reports = {node: _report(node, timeout) for node in targets.nodes}
-    log_size = targets.envoy_log.stat().st_size if targets.envoy_log and targets.envoy_log.exists() else 0
-    on_progress(f"switching to {stage.name}")
-    store.switch("current", stage.name)
-    deadline = time.monotonic() + timeout
-    while reports:
-        for node, before in tuple(reports.items()):
-            report = node.report()
-            if report is None:
-                continue
-            if report.uptime_seconds < before.uptime_seconds:  # it was restarted meanwhile: its counters began anew
-                reports[node] = report
-                continue
-            refused = report.refused_since(before)
-            if refused:
-                reason = _reason(targets.envoy_log, log_size)
-                raise GatectlError(f"Envoy at {node.address} rejects {', '.join(refused)}: {reason}", REJECTED)
-            if _has_arrived(report, stage):
-                del reports[node]
-        if reports and time.monotonic() > deadline:
-            late = ", ".join(node.address for node in reports)
-            raise GatectlError(f"Envoy at {late} did not take over {stage.name} within {timeout:g} s", NOT_CONVERGED)
-        if reports:
-            time.sleep(POLL_SECONDS)
-
-
-def _report(node: EnvoyAdmin, timeout: float) -> Report:
-    deadline = time.monotonic() + timeout
-    while (report := node.report()) is None:
-        if time.monotonic() > deadline:
-            raise GatectlError(f"Envoy at {node.address} cannot be reached", NOT_CONVERGED)
-        time.sleep(POLL_SECONDS)
-    return report
-
-
-def _has_arrived(report: Report, stage: Stage) -> bool:
-    """A cluster that still warms up is not there yet for a route that names it."""
-    return report.warming_clusters == 0 and all(
-        report.kinds[kind].version == version for kind, version in stage.versions.items()
-    )
-
-
-def _reason(log: Path | None, offset: int) -> str:
-    """Envoy's own words: its log is the only place that has them."""
-    if log is None or not log.exists():
-        return "see its log for the reason"
-    with log.open("rb") as file:
-        file.seek(offset)
-        reasons = _REFUSAL.findall(file.read(1 << 20).decode(errors="replace"))
-    return " ".join(reasons[-1].split()) if reasons else "see its log for the reason"
+@contextmanager
+def _restored_on_failure(store: Store, before: str | None, targets: Targets, on_event: OnEvent) -> Iterator[None]:
+    """Any failure, Ctrl-C included, puts the old generation back before it goes on its way."""
+    slots = [CURRENT, *store.node_slots()]
+    try:
+        yield
+    except BaseException:
+        moved = [slot for slot in slots if store.generation(slot) != before]
+        if moved:
+            on_event(Event(f"putting {in_force(before) if before else 'nothing'} back"))
+            for slot in moved:
+                store.switch(slot, before)
+            if before:
+                settle(in_force(before), targets.nodes)
+        raise

@@ -1,5 +1,6 @@
 """From the files a user names to a bundle that may be applied."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,9 +9,11 @@ from gatectl.diagnostics import SpecError
 from gatectl.render import messages
 from gatectl.render.bundle import Bundle, build
 from gatectl.rollout import envoy_check
+from gatectl.rollout.blame import blame
 from gatectl.snapshot import Snapshot
 from gatectl.spec.load import load
 from gatectl.spec.model import Spec
+from gatectl.spec.record import record
 from gatectl.spec.tree import Node
 
 
@@ -37,9 +40,10 @@ def read(files: Sequence[str], port: int | None = None) -> Candidate:
 def prove(candidate: Candidate, envoy: envoy_check.Mode) -> Candidate:
     """Check a candidate against Envoy's API, then by Envoy itself. Raises SpecError with what they say."""
     diagnostics = messages.check(candidate.bundle)
-    seen = False
-    if not diagnostics:
-        diagnostics, seen = envoy_check.check(candidate.bundle, envoy)
     if diagnostics:
         raise SpecError(diagnostics)
+    refused, seen = envoy_check.check(candidate.bundle, envoy)
+    if refused:
+        kept = record(candidate.spec, candidate.tree, (), secrets.token_bytes(32))
+        raise SpecError(blame(one.message, candidate.bundle, kept) for one in refused)
     return replace(candidate, seen_by_envoy=seen)

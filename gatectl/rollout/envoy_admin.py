@@ -1,7 +1,9 @@
 """What an Envoy says about itself: the version of each file that it accepted last, and what it refused."""
 
+import contextlib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -67,6 +69,42 @@ class EnvoyAdmin:
         except (httpx.HTTPError, ValueError, KeyError):
             return None
         return text.split("/")[1] if "/" in text else text
+
+    def live_names(self) -> dict[str, frozenset[str]]:
+        """What it really has: names of ``listeners``, ``clusters`` and ``routes`` (with their virtual host) that came
+        from files. A kind that cannot be read is left out.
+        """
+        found: dict[str, frozenset[str]] = {}
+        with contextlib.suppress(httpx.HTTPError, ValueError, AttributeError, KeyError, TypeError):
+            dump = self._dump("dynamic_active_clusters")
+            found["clusters"] = frozenset(one["cluster"]["name"] for one in dump)
+            dump = self._dump("dynamic_listeners")
+            found["listeners"] = frozenset(one["name"] for one in dump if "active_state" in one)
+            hosts = [
+                host for one in self._dump("dynamic_route_configs") for host in one["route_config"]["virtual_hosts"]
+            ]
+            found["routes"] = frozenset(f"{host['name']}/{route['name']}" for host in hosts for route in host["routes"])
+        return found
+
+    def _dump(self, resource: str) -> list[dict[str, Any]]:
+        document = self._client.get("/config_dump", params={"resource": resource}).json()
+        configs: list[dict[str, Any]] = document.get("configs", [])
+        return configs
+
+    def listener_errors(self) -> list[str]:
+        """Why listeners were refused last; Envoy keeps the reason of no other kind."""
+        try:
+            listeners = self._dump("dynamic_listeners")
+            return [one["error_state"]["details"] for one in listeners if "error_state" in one]
+        except (httpx.HTTPError, ValueError, AttributeError, KeyError, TypeError):
+            return []
+
+    def node_id(self) -> str | None:
+        """The id in Envoy's bootstrap; empty when it has none, None when it cannot be reached."""
+        try:
+            return str(self._client.get("/server_info").json().get("node", {}).get("id", ""))
+        except (httpx.HTTPError, ValueError, AttributeError):
+            return None
 
     def close(self) -> None:
         """Free the connection."""

@@ -26,11 +26,6 @@ class Stage:
     versions: dict[str, str]
 
 
-def in_force(generation: str) -> str:
-    """The revision that a generation, of passage or not, puts in force."""
-    return generation.partition("+")[0]
-
-
 def stages(old: Bundle | None, new: Bundle) -> list[Stage]:
     """The generations to switch to one after the other; the last one is ``new`` itself."""
     final = Stage(new.revision, new, dict.fromkeys(("lds", "cds", "rds"), new.revision))

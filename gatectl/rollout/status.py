@@ -7,8 +7,7 @@ from typing import Any, Literal
 from gatectl.rollout.envoy_admin import KINDS, EnvoyAdmin
 from gatectl.rollout.place import Running, read_running
 from gatectl.rollout.services import ServiceAdmin
-from gatectl.rollout.stages import in_force
-from gatectl.rollout.store import Store
+from gatectl.rollout.store import Store, in_force
 from gatectl.rollout.targets import services_of
 
 State = Literal["synced", "stale", "not ready", "unreachable"]

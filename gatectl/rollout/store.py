@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle, canonical
@@ -21,8 +21,16 @@ from gatectl.render.bundle import Bundle, canonical
 GENERATIONS = "generations"
 MANIFEST = "manifest.json"
 KEEP = 20
-"""Generations kept; the ones in force and next never count as old."""
-Slot = Literal["current", "next"]
+"""Generations kept; those that a slot points to never count as old."""
+CURRENT, NEXT, PREVIOUS = "current", "next", "previous"
+"""Slots: symlinks in the state directory. What is in force, what is about to be, and what was before."""
+NODES = "nodes"
+"""Where Envoys have directories of their own: ``nodes/<node id>/current`` is a slot too."""
+
+
+def in_force(generation: str) -> str:
+    """The revision that a generation puts in force; the name of one of passage holds two (see ``stages``)."""
+    return generation.partition("+")[0]
 
 
 class Store:
@@ -54,7 +62,18 @@ class Store:
                 raise GatectlError(f"{self.state_dir} cannot be locked: {error.strerror}") from None
             yield
 
-    def generation(self, slot: Slot) -> str | None:
+    def is_locked(self) -> bool:
+        """Is a rollout under way?"""
+        try:
+            with (self.state_dir / ".lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def generation(self, slot: str) -> str | None:
         """The name of the generation in a slot; None when it is empty. Raises GatectlError when it is no symlink."""
         try:
             return (self.state_dir / slot).readlink().name
@@ -92,7 +111,7 @@ class Store:
 
     def holds(self, revision: str) -> bool:
         """Is the revision in force, whole, and not on its way?"""
-        return self.generation("current") == revision and self.intact(revision)
+        return self.generation(CURRENT) == revision and self.intact(revision)
 
     def write(self, bundle: Bundle, name: str | None = None) -> str:
         """Write a bundle as a generation and return its name. One that is there, and the same, stays as it is."""
@@ -123,26 +142,54 @@ class Store:
             ) from None
         return name
 
-    def switch(self, slot: Slot, name: str | None) -> None:
+    def node_slots(self) -> list[str]:
+        """The slots of Envoys that have a directory of their own."""
+        return sorted(f"{NODES}/{one.name}/{CURRENT}" for one in (self.state_dir / NODES).glob("*") if one.is_dir())
+
+    def revisions(self) -> list[str]:
+        """The revisions whose generations are here, those of passage left out; the oldest first."""
+        entries = [
+            one for one in (self.state_dir / GENERATIONS).glob("*") if one.name[0] != "." and "+" not in one.name
+        ]
+        return [one.name for one in sorted(entries, key=lambda one: one.lstat().st_mtime)]
+
+    def resolve(self, revision: str | None, default: str = CURRENT) -> str:
+        """A whole revision, by its first digits or, for None, the one in a slot. Raises GatectlError."""
+        if revision is None:
+            name = self.generation(default)
+            if name is None:
+                raise GatectlError(f"{self.state_dir} has no {default} generation")
+            return in_force(name)
+        found = [one for one in self.revisions() if revision and one.startswith(revision)]
+        if len(found) != 1:
+            problem = f"{len(found)} revisions begin with" if found else "no generation is kept of"
+            known = ", ".join(reversed(self.revisions())) or "none"
+            raise GatectlError(f"{problem} {revision}; kept: {known}")
+        return found[0]
+
+    def switch(self, slot: str, name: str | None) -> None:
         """Point a slot to a generation, or empty it. One rename: readers see the old one or the new one.
 
         Raises GatectlError when the directory cannot be written.
         """
-        link, fresh = self.state_dir / slot, self.state_dir / f".{slot}"
+        link = self.state_dir / slot
+        fresh = link.with_name(f".{link.name}")
         try:
             if name is None:
                 link.unlink(missing_ok=True)
                 return
             fresh.unlink(missing_ok=True)
-            fresh.symlink_to(f"{GENERATIONS}/{name}")
+            fresh.symlink_to("../" * slot.count("/") + f"{GENERATIONS}/{name}")
             fresh.replace(link)
-            _sync(self.state_dir)
+            _sync(link.parent)
         except OSError as error:
             raise GatectlError(f"{link} cannot be switched to {name or 'nothing'}: {error.strerror}") from None
 
     def prune(self) -> None:
         """Remove the oldest generations beyond ``KEEP``, those of passage, and leftovers of an interrupted write."""
-        keep = {self.generation("current"), self.generation("next")}
+        slots = (CURRENT, NEXT, PREVIOUS, *self.node_slots())
+        keep = {name for slot in slots if (name := self.generation(slot)) is not None}
+        keep |= {in_force(name) for name in keep}
         entries = list((self.state_dir / GENERATIONS).iterdir())
         for entry in entries:
             if entry.name.startswith(".") or ("+" in entry.name and entry.name not in keep):

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from gatectl.diagnostics import GatectlError
-from gatectl.rollout.apply import apply
+from gatectl.rollout.apply import Order, apply
 from gatectl.rollout.candidate import prove, read
 from gatectl.rollout.place import Running
-from gatectl.rollout.stages import in_force
-from gatectl.rollout.store import Store
+from gatectl.rollout.records import prepare_key, record_of
+from gatectl.rollout.store import Store, in_force
 from gatectl.rollout.targets import Targets, services_of
 from gatectl.runtime import ready, supervisor
 from gatectl.runtime.detach import detach
@@ -49,7 +49,11 @@ def attached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
     store = Store(options.state_dir)
 
     def bring_into_force(running: Running) -> None:
-        apply(candidate.bundle, store, Targets(services=services_of(running)), LOAD_SECONDS, lambda _: None)
+        store.prepare()
+        prepare_key(options.state_dir)
+        record = record_of(candidate.spec, candidate.tree, options.files, options.state_dir)
+        targets = Targets(services=services_of(running))
+        apply(candidate.bundle, store, targets, LOAD_SECONDS, lambda _: None, Order("up", record=record))
 
     def show(running: Running, keys: Sequence[ReadyKey]) -> None:
         on_ready(_screen(candidate.spec, running, keys, options.state_dir, "Ctrl-C stops everything"))

@@ -103,7 +103,7 @@ class _Gateway:
             redis_url=redis_url,
         )
         endpoints = (bootstrap.endpoint(name, service.grpc) for name, service in services.items())
-        bootstrap.write(self._directory, running.gateway, running.admin, *endpoints)
+        bootstrap.write(self._directory, running.gateway, None, running.admin, *endpoints)
         write_running(self._directory, running)
         self._apply(apply, running, services)
         self._start_envoy(envoy, running.admin, ports.reachable(address).strip("[]"), port)

@@ -3,15 +3,21 @@
 import importlib
 import os
 import sys
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from gatectl.diagnostics import Diagnostic
+from gatectl.diagnostics import Diagnostic, GatectlError
+
+if TYPE_CHECKING:  # rollout needs httpx, which `--help` does not wait for
+    from gatectl.rollout.converge import OnEvent
 
 Output = Literal["human", "json"]
 """What every command can speak. Some speak more: see ``FORMATS``."""
 FORMATS = {
     "human": "HumanView",
     "json": "JsonView",
+    "markdown": "MarkdownView",
 }
 """Every ``-o`` word: a module beside this one, and its class."""
 
@@ -25,11 +31,17 @@ class View(Protocol):
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """Mistakes in the spec."""
 
-    def failure(self, message: str) -> None:
-        """Why the command could not do it, on stderr."""
+    def failure(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        """Why the command could not do it, and where in the spec the reason is, when that is known."""
 
     def progress(self, message: str) -> None:
         """What is going on, on stderr."""
+
+    def following(self, targets: Sequence[str]) -> "AbstractContextManager[OnEvent]":
+        """Shows what happens to each target for as long as the block lasts, on stderr."""
+
+    def confirms(self, question: str) -> bool:
+        """Does the user say yes? Raises GatectlError (64) when there is nobody to ask."""
 
 
 def view(output: str) -> View:
@@ -42,6 +54,15 @@ def view(output: str) -> View:
 def colours(stream_is_terminal: bool) -> bool:
     """NO_COLOR (no-color.org) and TERM=dumb switch colours off; so does everything that is no terminal."""
     return stream_is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def ask(question: str) -> bool:
+    """A question on the terminal, on stderr; anything but yes is no. Raises GatectlError (64) without a terminal."""
+    if not sys.stdin.isatty():
+        raise GatectlError("there is no terminal to ask on: pass --auto-approve, or apply a plan that was saved", 64)
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def write(text: str) -> None:

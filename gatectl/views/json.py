@@ -2,9 +2,13 @@
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gatectl.diagnostics import Diagnostic
+from gatectl.rollout.converge import OnEvent
+from gatectl.views import ask
 
 
 class JsonView:
@@ -18,13 +22,23 @@ class JsonView:
         """All of them in one document."""
         _print({"valid": False, "diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]})
 
-    def failure(self, message: str) -> None:
+    def failure(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         """On stdout too: a program reads one stream."""
-        _print({"error": message})
+        where = {"diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]} if diagnostics else {}
+        _print({"error": message, **where})
 
     def progress(self, message: str) -> None:
         """Chatter stays on stderr."""
         sys.stderr.write(f"{message}\n")
+
+    @contextmanager
+    def following(self, targets: Sequence[str]) -> Iterator[OnEvent]:  # noqa: ARG002 - chatter names its targets
+        """One line an event, on stderr."""
+        yield lambda event: self.progress(str(event))
+
+    def confirms(self, question: str) -> bool:
+        """Programs may have a terminal too."""
+        return ask(question)
 
 
 def _entry(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -17,7 +17,13 @@ COMMANDS = [
     ["init"],
     ["validate"],
     ["render"],
+    ["plan"],
     ["apply"],
+    ["rollback"],
+    ["history"],
+    ["drift"],
+    ["dump"],
+    ["bootstrap"],
     ["up"],
     ["down"],
     ["status"],
@@ -60,7 +66,9 @@ def gatectl(
         pytest.param(["validate", "-f", "does-not-exist.yaml"], 65, id="no-such-spec"),
         pytest.param(["apply", "-f", str(EXAMPLE), "--state-dir", "/nonexistent/state"], 5, id="nobody-runs"),
         pytest.param(
-            ["apply", "-f", str(EXAMPLE), "--state-dir", "/proc/state", "--no-wait"], 1, id="unwritable-state"
+            ["apply", "-f", str(EXAMPLE), "--state-dir", "/proc/state", "--no-wait", "--auto-approve"],
+            1,
+            id="unwritable-state",
         ),
         pytest.param(["status", "--state-dir", "/nonexistent/state"], 5, id="status-of-nothing"),
         pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
@@ -123,7 +131,9 @@ def test_failures_are_data_for_programs() -> None:
 
 
 def test_chatter_does_not_mix_with_data(tmp_path: Path) -> None:
-    result = gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(tmp_path / "s"), "--no-wait", "-o", "json")
+    result = gatectl(
+        "apply", "-f", str(EXAMPLE), "--state-dir", str(tmp_path / "s"), "--no-wait", "--auto-approve", "-o", "json"
+    )
     assert json.loads(result.stdout)["changed"] is True
     assert "checking what it renders to" in result.stderr
 
@@ -173,7 +183,7 @@ def test_the_schema_knows_every_field_of_the_scaffold() -> None:
 def test_render_writes_the_files_that_apply_would(tmp_path: Path) -> None:
     rendered, state = tmp_path / "rendered", tmp_path / "state"
     gatectl("render", "-f", str(EXAMPLE), "--to", str(rendered))
-    gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(state), "--no-wait")
+    gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(state), "--no-wait", "--auto-approve")
     for path in rendered.rglob("*.json"):
         assert path.read_bytes() == (state / "current" / path.relative_to(rendered)).read_bytes()
     shown = json.loads(gatectl("render", "-f", str(EXAMPLE)).stdout)

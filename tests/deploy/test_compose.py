@@ -14,7 +14,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
-SERVICES = ("apply", "ext_authz", "ratelimit_svc", "envoy", "envoy_probe", "redis", "backend")
+ONE_SHOT = {"bootstrap", "apply"}
+SERVICES = (*sorted(ONE_SHOT), "ext_authz", "ratelimit_svc", "envoy", "envoy_probe", "redis", "backend")
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
 Service = dict[str, Any]
@@ -91,7 +92,7 @@ def test_every_container_has_limits_and_a_restart_policy(services: dict[str, Ser
     limits = services[name]["deploy"]["resources"]["limits"]
     assert set(limits) == {"cpus", "memory", "pids"}
     assert 0 < float(limits["cpus"]) <= 2
-    assert services[name]["restart"] == ("no" if name == "apply" else "unless-stopped")
+    assert services[name]["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -127,7 +128,7 @@ def test_only_envoy_and_its_probe_are_on_a_network_that_leads_outside(
 @pytest.mark.parametrize(
     ("server", "clients"),
     [
-        ("redis", {"ext_authz", "ratelimit_svc", "apply"}),
+        ("redis", {"ext_authz", "ratelimit_svc", *ONE_SHOT}),
         ("backend", {"envoy"}),
         ("envoy", {"envoy_probe", "ext_authz", "ratelimit_svc", "backend"}),
     ],
@@ -137,16 +138,16 @@ def test_who_shares_a_network_with_whom(services: dict[str, Service], server: st
     assert {n for n, service in services.items() if n != server and own & set(service["networks"])} == clients
 
 
-def test_only_apply_writes_the_state(services: dict[str, Service]) -> None:
+def test_only_one_shots_write_the_state(services: dict[str, Service]) -> None:
     holders = {name: mounts(s)["/state"][1] for name, s in services.items() if "/state" in mounts(s)}
-    assert holders == {"apply": False, "ext_authz": True, "ratelimit_svc": True, "envoy": True}
+    assert holders == {"apply": False, "bootstrap": False, "ext_authz": True, "ratelimit_svc": True, "envoy": True}
 
 
 def test_everything_that_shares_the_state_runs_as_one_user(services: dict[str, Service]) -> None:
     assert len({service["user"] for service in services.values() if "/state" in mounts(service)}) == 1
 
 
-@pytest.mark.parametrize("name", [n for n in SERVICES if n not in {"apply", "envoy"}])
+@pytest.mark.parametrize("name", [n for n in SERVICES if n not in {*ONE_SHOT, "envoy"}])
 def test_every_long_running_part_has_a_health_check(services: dict[str, Service], name: str) -> None:
     check = services[name]["healthcheck"]
     assert check["test"][0] == "CMD"
@@ -186,6 +187,7 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, Service]) -> No
 
     applied, healthy = "service_completed_successfully", "service_healthy"
     assert needs("ext_authz") == needs("ratelimit_svc") == {"apply": applied, "redis": healthy}
+    assert needs("apply") == {"bootstrap": applied}
     assert needs("envoy") == {
         "apply": applied,
         "ext_authz": healthy,
@@ -194,8 +196,8 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, Service]) -> No
     }
 
 
-def test_apply_is_told_where_the_services_listen(services: dict[str, Service]) -> None:
-    command = services["apply"]["command"]
+def test_envoy_is_told_where_the_services_listen(services: dict[str, Service]) -> None:
+    command = services["bootstrap"]["command"]
     for flag, name in (("--ext-authz", "ext_authz"), ("--ratelimit", "ratelimit_svc")):
         host, port = command[command.index(flag) + 1].split(":")
         assert host == name

@@ -90,7 +90,8 @@ def wait_until_healthy(machine: Machine, service: str) -> None:
 def machine() -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="compose-", dir="/tmp") as directory, ExitStack() as stack:
         machine = Machine(Path(directory))
-        subprocess.run(machine.command("apply"), env=machine.environment("apply"), check=True, capture_output=True)
+        for name in ("bootstrap", "apply"):
+            subprocess.run(machine.command(name), env=machine.environment(name), check=True, capture_output=True)
         bootstrap = machine.state / "bootstrap.json"
         bootstrap.write_text(bootstrap.read_text().replace("9901", machine.ports["9901"]))
         for service in ("redis", "backend", "ext_authz", "ratelimit_svc", "envoy"):

@@ -58,7 +58,7 @@ class Gateway:
         self.keys = {key["user"]: key["key"] for key in ready["keys"]}
 
     def apply(self, spec: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.gatectl("apply", "-f", str(spec or self.spec), check=check)
+        return self.gatectl("apply", "-f", str(spec or self.spec), "--auto-approve", check=check)
 
     def edited(self, *changes: tuple[str, str]) -> Path:
         """The spec with some text replaced, as a file beside it."""

@@ -13,11 +13,12 @@ from typing import Any
 from gatectl.render.bundle import Bundle, canonical
 from gatectl.rollout import bootstrap
 from gatectl.rollout.apply import Receipt, apply
+from gatectl.rollout.converge import Event
 from gatectl.rollout.envoy_admin import EnvoyAdmin
 from gatectl.rollout.envoy_binary import find_envoy
 from gatectl.rollout.stages import LDS
 from gatectl.rollout.store import Store
-from gatectl.rollout.targets import Targets
+from gatectl.rollout.targets import Node, Targets
 from gatectl.snapshot import Endpoint
 
 NOBODY = Endpoint("127.0.0.1", 1)
@@ -62,12 +63,17 @@ class Gateway:
 
     @property
     def targets(self) -> Targets:
-        return Targets(nodes=(self.admin,), envoy_log=self.log)
+        return Targets((Node("envoy", self.admin, log=self.log),))
+
+    def note(self, event: Event) -> None:
+        """The steps of the whole rollout; who took over what comes in no order."""
+        if event.target is None:
+            self.progress.append(str(event))
 
     def start(self, bundle: Bundle) -> None:
         """Envoy needs files to start from: the first apply has nobody to wait for."""
-        apply(bundle, self.store, Targets(), PATIENCE, self.progress.append)
-        path = bootstrap.write(self.directory, bundle.gateway, str(self.directory / "admin"), NOBODY, NOBODY)
+        apply(bundle, self.store, Targets(), PATIENCE, self.note)
+        path = bootstrap.write(self.directory, bundle.gateway, None, str(self.directory / "admin"), NOBODY, NOBODY)
         options = ["--disable-hot-restart", "--reject-unknown-dynamic-fields", "--concurrency", "1", "-l", "warning"]
         with self.log.open("wb") as log:
             command = [str(find_envoy()), "-c", str(path), *options]
@@ -81,7 +87,7 @@ class Gateway:
             self.process.wait()
 
     def apply(self, bundle: Bundle, timeout: float = PATIENCE) -> Receipt:
-        return apply(bundle, self.store, self.targets, timeout, self.progress.append)
+        return apply(bundle, self.store, self.targets, timeout, self.note)
 
     def versions(self) -> dict[str, str | None]:
         """What Envoy obeys, by kind of file; empty while it does not answer."""

@@ -14,6 +14,7 @@ import pytest
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout.apply import apply
+from gatectl.rollout.converge import Event
 from gatectl.rollout.stages import CDS, LDS, RDS
 from gatectl.rollout.targets import Targets
 from tests.gatectl.gateways import Gateway, unguarded, until
@@ -58,13 +59,13 @@ def test_a_revision_converges_and_the_same_again_touches_nothing(gateway: Gatewa
 
     receipt = gateway.apply(second)
     assert (receipt.revision, receipt.previous, receipt.changed) == (second.revision, first.revision, True)
-    assert receipt.proven == (gateway.admin.address,)
+    assert receipt.proven == ("envoy",)
     assert gateway.versions() == dict.fromkeys(KINDS, second.revision)
     assert gateway.store.generation("current") == second.revision
 
     reads, written = gateway.reads(), (gateway.directory / "current").lstat()
     receipt = gateway.apply(second)
-    assert (receipt.changed, receipt.proven) == (False, (gateway.admin.address,))
+    assert (receipt.changed, receipt.proven) == (False, ("envoy",))
     assert gateway.reads() == reads, "Envoy was made to read its files again"
     assert (gateway.directory / "current").lstat() == written
 
@@ -82,7 +83,7 @@ def test_an_envoy_that_missed_the_switch_is_told_again(gateway: Gateway) -> None
     assert gateway.versions() == dict.fromkeys(KINDS, first.revision)
 
     receipt = gateway.apply(second)
-    assert (receipt.changed, receipt.proven) == (False, (gateway.admin.address,))
+    assert (receipt.changed, receipt.proven) == (False, ("envoy",))
     assert gateway.versions() == dict.fromkeys(KINDS, second.revision)
 
 
@@ -150,7 +151,7 @@ def test_what_envoy_refuses_is_put_back_and_told(
 
 def test_an_envoy_that_cannot_be_reached_changes_nothing(gateway: Gateway) -> None:
     first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"v": 1}, a="v")
-    apply(first, gateway.store, Targets(), 1, gateway.progress.append)
+    apply(first, gateway.store, Targets(), 1, gateway.note)
     before = (gateway.directory / "current").lstat()
     with pytest.raises(GatectlError, match="cannot be reached") as caught:
         gateway.apply(second, timeout=0.1)
@@ -164,9 +165,9 @@ def test_an_envoy_that_never_takes_over_is_given_up_and_all_is_put_back(gateway:
     first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"u": 1}, a="u", b="u")
     gateway.start(first)
     elsewhere = Gateway(tmp_path)
-    apply(first, elsewhere.store, Targets(), 1, gateway.progress.append)
+    apply(first, elsewhere.store, Targets(), 1, gateway.note)
     with pytest.raises(GatectlError, match=r"did not take over .* within 0\.2 s") as caught:
-        apply(second, elsewhere.store, gateway.targets, 0.2, gateway.progress.append)
+        apply(second, elsewhere.store, gateway.targets, 0.2, gateway.note)
     elsewhere.admin.close()
     assert caught.value.exit_code == 5
     assert elsewhere.store.generation("current") == first.revision
@@ -177,9 +178,9 @@ def test_an_interrupted_apply_puts_back_what_was_there(gateway: Gateway) -> None
     first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"v": 1}, a="v")
     gateway.start(first)
 
-    def interrupt(message: str) -> None:
-        gateway.progress.append(message)
-        if message == f"switching to {second.revision}":
+    def interrupt(event: Event) -> None:
+        gateway.note(event)
+        if str(event) == f"switching to {second.revision}":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -194,7 +195,7 @@ def test_of_two_applies_at_once_the_second_refuses_and_the_first_converges(gatew
     gateway.start(first)
     under_way, go_on = threading.Event(), threading.Event()
 
-    def pause(_: str) -> None:
+    def pause(_: Event) -> None:
         under_way.set()
         assert go_on.wait(20)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gatectl.compiler import compile_spec
 from gatectl.render.bundle import Bundle, build
-from gatectl.rollout.stages import CDS, LDS, RDS, in_force, stages
+from gatectl.rollout.stages import CDS, LDS, RDS, stages
+from gatectl.rollout.store import in_force
 from gatectl.spec.model import Spec
 from tests.gatectl.specs import MINIMAL, route
 

@@ -19,8 +19,8 @@ from gatectl.runtime.supervisor import Options, run
 from gatectl.spec.load import load
 
 
-def progress(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")
+def progress(sentence: object) -> None:
+    sys.stderr.write(f"{sentence}\n")
     sys.stderr.flush()
 
 

@@ -1,16 +1,19 @@
 """For people: short sentences, tables, colours on a terminal only."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from gatectl.diagnostics import Diagnostic
-from gatectl.views import colours
-from gatectl.views.human import credentials, gateway
+from gatectl.rollout.converge import OnEvent
+from gatectl.views import ask, colours
+from gatectl.views.human import credentials, gateway, rollout
 
-_SHOW = gateway.SHOW | credentials.SHOW
+_SHOW = gateway.SHOW | credentials.SHOW | rollout.SHOW
 """How each kind of result looks; a family of results is a module beside this one."""
 
 
@@ -38,13 +41,26 @@ class HumanView:
         errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
         self._err.print(f"{errors} error{'s' if errors != 1 else ''}: see docs/errors.md", style="dim")
 
-    def failure(self, message: str) -> None:
+    def failure(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:  # noqa: ARG002 - all said
         """Why not."""
         self._err.print(Text("error: ", "bold red").append(message, "default"))
 
     def progress(self, message: str) -> None:
         """One line a step."""
         self._err.print(Text("  … ", "dim").append(message, "default"))
+
+    @contextmanager
+    def following(self, targets: Sequence[str]) -> Iterator[OnEvent]:
+        """A table that fills on a terminal, one line an event elsewhere."""
+        if not self._err.is_terminal or not targets:
+            yield lambda event: self.progress(str(event))
+            return
+        with rollout.Board(self._err, targets) as board:
+            yield board.show
+
+    def confirms(self, question: str) -> bool:
+        """Asks."""
+        return ask(question)
 
 
 def _console(*, stderr: bool) -> Console:

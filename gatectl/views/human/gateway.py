@@ -16,18 +16,6 @@ def _validated(out: Console, data: dict[str, Any]) -> None:
     )
 
 
-def _applied(out: Console, data: dict[str, Any]) -> None:
-    if not data["changed"]:
-        out.print(f"revision {data['revision']} is in force already: nothing was changed")
-        return
-    before = f" (was {data['previous']})" if data["previous"] else ""
-    out.print(f"revision {data['revision']} is in force{before}", style="green")
-    for name in data["proven"]:
-        out.print(f"  ✓ {name}")
-    if not data["proven"]:
-        out.print("  nobody was asked: whoever starts on this state directory will read it")
-
-
 def _status(out: Console, data: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("PART", "STATE", "REVISION", "ADDRESS", "DETAIL"):
@@ -80,7 +68,6 @@ def _text(out: Console, data: str) -> None:
 
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "validated": _validated,
-    "applied": _applied,
     "status": _status,
     "ready": _ready,
     "rendered": _rendered,
