@@ -4,6 +4,7 @@
 5 no convergence in time or unreachable · 64 usage · 65 the spec is wrong.
 """
 
+import gc
 import re
 import sys
 
@@ -56,6 +57,7 @@ app.add_typer(token.app, name="token", help="Development tokens.")
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(200_000, 20, 100)  # 2000 routes are a million objects and no cycles: a third of the time saved
     sys.exit(run(sys.argv[1:]))
 
 

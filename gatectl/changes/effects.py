@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ext_authz import policy as authz
-from gatectl.changes.resources import listener_changes
-from gatectl.render.bundle import Bundle
+from gatectl.changes.resources import Contents, Resources
 from ratelimit_svc import policy as limits
 
 
@@ -24,30 +23,35 @@ class Effect:
     message: str
 
 
-def effects(before: Bundle | None, after: Bundle, *, nameless: bool = False) -> tuple[Effect, ...]:
+def effects(before: Contents | None, after: Contents, *, nameless: bool = False) -> tuple[Effect, ...]:
     """Every warning about a switch from one bundle to the other; ``nameless``: names of objects are not for output.
 
     Only names of objects are ever part of a warning, never a value: values may be secret.
     """
     if before is None or before.revision == after.revision:
         return ()
-    found = (*_cuts(before, after), *_opens(before, after))
+    found = (
+        *_cuts(before.resources, after.resources),
+        *_routes_opened(before, after),
+        *_callers(before.authz, after.authz),
+        *_limits(before.limits, after.limits),
+        *_edge(before.resources, after.resources),
+    )
     return tuple(replace(one, object=one.object.partition(' "')[0]) for one in found) if nameless else found
 
 
-def _cuts(before: Bundle, after: Bundle) -> Iterator[Effect]:
-    if listener_changes(before, after):
+def _cuts(was: Resources, now: Resources) -> Iterator[Effect]:
+    if _listeners(was) != _listeners(now):
         yield Effect("cuts-connections", "listener", "Envoy drains the old listener and closes its open connections")
-    gone = {one["name"] for one in before.resource("cds")} - {one["name"] for one in after.resource("cds")}
-    for name in sorted(gone):
-        yield Effect(
-            "cuts-connections", f'cluster "{name}"', "its connections are closed when what is under way has ended"
-        )
+    for kind, name in was.keys() - now.keys():
+        if kind == "cluster":
+            message = "its connections are closed when what is under way has ended"
+            yield Effect("cuts-connections", f'cluster "{name}"', message)
 
 
-def _opens(before: Bundle, after: Bundle) -> Iterator[Effect]:
-    old, new = (authz.load(bundle.files["authz.json"]) for bundle in (before, after))
-    was, now = (_matches(bundle) for bundle in (before, after))
+def _routes_opened(before: Contents, after: Contents) -> Iterator[Effect]:
+    old, new = before.authz, after.authz
+    was, now = ({name: one["match"] for name, one in _routes(each.resources).items()} for each in (before, after))
     for name, route in new.routes.items():
         title = f'route "{name}"'
         known = old.routes.get(name)
@@ -62,9 +66,6 @@ def _opens(before: Bundle, after: Bundle) -> Iterator[Effect]:
     for name in old.routes.keys() - new.routes.keys():
         if not old.routes[name].public and any(_takes_over(was[name], now[one], new.routes[one]) for one in now):
             yield Effect("opens-access", f'route "{name}"', "it goes, and a public route takes its requests")
-    yield from _callers(old, new)
-    yield from _limits(before, after)
-    yield from _edge(before, after)
 
 
 def _covers(wide: authz.Rule, narrow: authz.Rule) -> bool:
@@ -95,8 +96,7 @@ def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Effect]:
             yield Effect("opens-access", f'static key "{key.id}"', "its holder gets in")
 
 
-def _limits(before: Bundle, after: Bundle) -> Iterator[Effect]:
-    old, new = (limits.load(bundle.files["limits.json"]) for bundle in (before, after))
+def _limits(old: limits.Policy, new: limits.Policy) -> Iterator[Effect]:
     for name, was in old.limits.items():
         now = new.limits.get(name)
         title = f'rate limit "{name}"'
@@ -110,11 +110,10 @@ def _limits(before: Bundle, after: Bundle) -> Iterator[Effect]:
         yield Effect("opens-access", "rate limiting", "requests pass with local counters while Redis is away")
 
 
-def _edge(before: Bundle, after: Bundle) -> Iterator[Effect]:
-    was, now = (_manager(bundle) for bundle in (before, after))
-    if now.get("xff_num_trusted_hops", 0) > was.get("xff_num_trusted_hops", 0):
+def _edge(was: Resources, now: Resources) -> Iterator[Effect]:
+    if _trusted_hops(now) > _trusted_hops(was):
         yield Effect("opens-access", "listener", "more of X-Forwarded-For is believed: who is a client's address")
-    old, new = (_cors(bundle) for bundle in (before, after))
+    old, new = _cors(was), _cors(now)
     for name, policy in new.items():
         known = old.get(name, {})
         more = [
@@ -124,22 +123,21 @@ def _edge(before: Bundle, after: Bundle) -> Iterator[Effect]:
             yield Effect("opens-access", f'route "{name}"', "browsers on more sites may call it (CORS)")
 
 
-def _manager(bundle: Bundle) -> dict[str, Any]:
-    manager: dict[str, Any] = bundle.resource("lds")[0]["filter_chains"][0]["filters"][-1]["typed_config"]
-    return manager
+def _listeners(resources: Resources) -> list[Any]:
+    return [message for (kind, _), message in resources.items() if kind == "listener"]
 
 
-def _routes(bundle: Bundle) -> dict[str, dict[str, Any]]:
-    hosts = bundle.resource("rds")[0]["virtual_hosts"]
-    return {route["name"]: route for host in hosts for route in host["routes"] if "route" in route}
+def _trusted_hops(resources: Resources) -> int:
+    (listener,) = _listeners(resources)
+    return int(listener["filter_chains"][0]["filters"][-1]["typed_config"].get("xff_num_trusted_hops", 0))
 
 
-def _matches(bundle: Bundle) -> dict[str, Any]:
-    return {name: route["match"] for name, route in _routes(bundle).items()}
+def _routes(resources: Resources) -> dict[str, dict[str, Any]]:
+    return {name: one for (kind, name), one in resources.items() if kind == "envoy route" and "route" in one}
 
 
-def _cors(bundle: Bundle) -> dict[str, Any]:
-    filters = {name: route.get("typed_per_filter_config", {}) for name, route in _routes(bundle).items()}
+def _cors(resources: Resources) -> dict[str, Any]:
+    filters = {name: route.get("typed_per_filter_config", {}) for name, route in _routes(resources).items()}
     return {name: one["envoy.filters.http.cors"] for name, one in filters.items() if "envoy.filters.http.cors" in one}
 
 

@@ -5,25 +5,62 @@ the spec, and a section that holds a value from the environment hides the values
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from ext_authz import policy as authz
 from gatectl.changes.objects import Action, Change, FieldChange
 from gatectl.compiler.names import cluster_id
 from gatectl.render.bundle import Bundle
 from gatectl.spec.record import Record
+from ratelimit_svc import policy as limits
 
 HIDDEN = "(hidden)"
 UPSTREAM_IN_ROUTE = {"timeout", "retries", "hash_by"}
 """Fields of an upstream that its routes are made of."""
-_REVISION = "(revision)"
+_REVISION = b'"(revision)"'
 Resources = dict[tuple[str, str], Any]
 
 
-def diff(before: Bundle | None, after: Bundle, old: Record | None, new: Record | None) -> tuple[Change, ...]:
+@dataclass(frozen=True)
+class Contents:
+    """One reading of a bundle: every resource and rule by kind and name, and the policies of the services."""
+
+    revision: str
+    resources: Resources
+    authz: authz.Policy
+    limits: limits.Policy
+
+    def names(self, kind: str) -> set[str]:
+        """The names of the resources of one kind."""
+        return {name for known, name in self.resources if known == kind}
+
+
+def contents(bundle: Bundle) -> Contents:
+    """Read a bundle. That a generation names itself is no difference to another."""
+    own = b'"%s"' % bundle.revision.encode()
+    files = {name: content.replace(own, _REVISION) for name, content in bundle.files.items()}
+    envoy = {kind: orjson.loads(files[f"envoy/{kind}.json"])["resources"] for kind in ("lds", "cds", "rds")}
+    found: Resources = {("listener", one["name"]): one for one in envoy["lds"]}
+    found |= {("cluster", one["name"]): one for one in envoy["cds"]}
+    for host in envoy["rds"][0]["virtual_hosts"]:
+        found |= {("envoy route", route["name"]): route for route in host["routes"]}
+        # order matters in a virtual host, and is all that it adds to its routes
+        found["virtual host", host["name"]] = {**host, "routes": [route["name"] for route in host["routes"]]}
+    access, counted = orjson.loads(files["authz.json"]), orjson.loads(files["limits.json"])
+    found |= {("access policy", name): route for name, route in access.pop("routes").items()}
+    found |= {("limit", name): limit for name, limit in counted.pop("limits").items()}
+    found |= {("policy", "ext_authz"): access, ("policy", "ratelimit_svc"): counted}
+    policies = authz.load(bundle.files["authz.json"]), limits.load(bundle.files["limits.json"])
+    return Contents(bundle.revision, found, *policies)
+
+
+def diff(before: Contents | None, after: Contents, old: Record | None, new: Record | None) -> tuple[Change, ...]:
     """The changes from one bundle to the other. Without the record of a spec, all its values are hidden."""
-    was, now = _resources(before) if before else {}, _resources(after)
+    was, now = before.resources if before else {}, after.resources
     hidden = [_hidden(record) for record in (old, new)] if before else [_hidden(new)]
     nameless = None in hidden
     changes: list[Change] = []
@@ -39,49 +76,9 @@ def diff(before: Bundle | None, after: Bundle, old: Record | None, new: Record |
     return tuple(changes)
 
 
-def listener_changes(before: Bundle, after: Bundle) -> bool:
-    """Does Envoy get another listener? It drains the old one then, and with it every open connection."""
-    was, now = (_neutral(bundle.resource("lds"), bundle.revision) for bundle in (before, after))
-    return bool(was != now)
-
-
-def names(bundle: Bundle) -> dict[str, set[str]]:
-    """The names of a bundle's resources, by kind."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for kind, name in _resources(bundle):
-        found[kind].add(name)
-    return found
-
-
 def names_hidden(*records: Record | None) -> bool:
     """May no object be named, because a name came from the environment, or what did is not known?"""
     return any(_hidden(record) is None for record in records)
-
-
-def _resources(bundle: Bundle) -> Resources:
-    found: Resources = {}
-    for kind, file in (("listener", "lds"), ("cluster", "cds")):
-        found |= {(kind, one["name"]): _neutral(one, bundle.revision) for one in bundle.resource(file)}
-    for host in bundle.resource("rds")[0]["virtual_hosts"]:
-        routes = host["routes"]
-        # order matters in a virtual host, and is all that it adds to its routes
-        found["virtual host", host["name"]] = {**host, "routes": [route["name"] for route in routes]}
-        found |= {("envoy route", route["name"]): _neutral(route, bundle.revision) for route in routes}
-    authz, limits = json.loads(bundle.files["authz.json"]), json.loads(bundle.files["limits.json"])
-    found |= {("access policy", name): route for name, route in authz.pop("routes").items()}
-    found |= {("limit", name): limit for name, limit in limits.pop("limits").items()}
-    for name, document in (("ext_authz", authz), ("ratelimit_svc", limits)):
-        found["policy", name] = {key: value for key, value in document.items() if key != "revision"}
-    return found
-
-
-def _neutral(value: Any, revision: str) -> Any:
-    """Every generation names itself in its routes: that is no difference."""
-    if isinstance(value, dict):
-        return {key: _neutral(child, revision) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_neutral(child, revision) for child in value]
-    return _REVISION if value == revision else value
 
 
 def _hidden(record: Record | None) -> set[tuple[str, str]] | None:

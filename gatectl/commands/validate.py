@@ -20,7 +20,7 @@ def run(files: Files = DEFAULT_FILES, envoy: EnvoyOption = "auto", output: Outpu
     """
     from gatectl.rollout.candidate import prove, read
 
-    candidate = prove(read(files), envoy)
+    candidate = prove(read(files), envoy, both=True)
     spec = candidate.spec
     data = {
         "valid": True,

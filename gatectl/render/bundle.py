@@ -2,9 +2,10 @@
 
 import copy
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from gatectl.diagnostics import GatectlError
 from gatectl.render import resources
@@ -12,6 +13,7 @@ from gatectl.render.resources import Message
 from gatectl.snapshot import Snapshot
 
 REVISION_LENGTH = 12
+_READABLE = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _UNSEALED = "\ue000revision\ue000"
 """Stands where the revision belongs while the digest is taken: private-use characters that no spec text can spell."""
 
@@ -26,7 +28,7 @@ class Bundle:
 
     def resource(self, kind: str) -> list[Message]:
         """The resources in ``envoy/<kind>.json``."""
-        resources: list[Message] = json.loads(self.files[f"envoy/{kind}.json"])["resources"]
+        resources: list[Message] = orjson.loads(self.files[f"envoy/{kind}.json"])["resources"]
         return resources
 
 
@@ -51,7 +53,7 @@ def build(snapshot: Snapshot) -> Bundle:
 
 def canonical(document: Any) -> str:
     """The one way a document is written: sorted keys, readable, a newline at the end."""
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    return orjson.dumps(document, option=_READABLE).decode()
 
 
 def flatten(bundle: Bundle, bootstrap: Message) -> Message:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gatectl.changes import effects, objects, resources
 from gatectl.changes.effects import Effect
 from gatectl.changes.objects import Change
+from gatectl.changes.resources import Contents, contents
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout import history, journal
@@ -77,9 +78,9 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
     generation = store.generation(CURRENT)
     base = in_force(generation) if generation else None
     known = read_record(store.state_dir, base)
-    before = None
+    before, after = None, contents(bundle)
     if generation is not None and store.intact(generation):
-        before = Bundle(bundle.gateway, str(base), store.documents(generation))
+        before = contents(Bundle(bundle.gateway, str(base), store.documents(generation)))
     nameless = before is not None and resources.names_hidden(known, record)
     differs = base != bundle.revision
     return Plan(
@@ -90,9 +91,9 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
         made_at=history.now(),
         by=history.whoever(),
         changes=_changes(base, known, record) if differs else (),
-        resources=resources.diff(before, bundle, known, record) if differs else (),
-        deletes=_deletes(before, bundle) if before else {},
-        effects=effects.effects(before, bundle, nameless=nameless),
+        resources=resources.diff(before, after, known, record) if differs else (),
+        deletes=_deletes(before, after) if before else {},
+        effects=effects.effects(before, after, nameless=nameless),
         drift=drift(store, targets),
         interrupted=journal.interrupted(store),
     )
@@ -133,12 +134,12 @@ def _changes(base: str | None, known: Record | None, record: Record | None) -> t
     return objects.diff(known, record)
 
 
-def _deletes(before: Bundle, after: Bundle) -> dict[str, tuple[int, int]]:
+def _deletes(before: Contents, after: Contents) -> dict[str, tuple[int, int]]:
     """What goes, and of how many."""
     counted: dict[str, tuple[int, int]] = {}
-    old, new = resources.names(before), resources.names(after)
     for kind, title in (("access policy", "route"), ("cluster", "upstream"), ("limit", "rate limit")):
-        gone = old[kind] - new[kind]
+        old = before.names(kind)
+        gone = old - after.names(kind)
         if gone:
-            counted[title] = len(gone), len(old[kind])
+            counted[title] = len(gone), len(old)
     return counted

@@ -5,7 +5,6 @@ does a route whose cluster has left before it. So clusters come first and go las
 holds the clusters of both.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 from gatectl.render.bundle import Bundle, canonical
@@ -46,4 +45,4 @@ def stages(old: Bundle | None, new: Bundle) -> list[Stage]:
 
 
 def _clusters(bundle: Bundle) -> dict[str, object]:
-    return {cluster["name"]: cluster for cluster in json.loads(bundle.files[CDS])["resources"]}
+    return {cluster["name"]: cluster for cluster in bundle.resource("cds")}
