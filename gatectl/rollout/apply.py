@@ -165,9 +165,11 @@ def _on_the_record(
     def note(outcome: Outcome, nodes: tuple[str, ...] = ()) -> None:
         if outcome != "applied" and store.generation(CURRENT) != before:
             return  # it could not be put back: the journal stays, for the next command to see
-        if outcome == "applied" and before is not None:
-            store.switch(PREVIOUS, in_force(before))
-        _remember(store, entry, outcome, time.monotonic() - started, nodes)
+        was = in_force(before) if before else None
+        if outcome != "applied" or was != bundle.revision:  # else a killed rollout was brought to its end
+            if outcome == "applied" and was is not None:
+                store.switch(PREVIOUS, was)
+            _remember(store, entry, outcome, time.monotonic() - started, nodes)
         store.switch(NEXT, None)
         journal.end(store.state_dir)
 
