@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout import history, journal, records
-from gatectl.rollout.blame import blame
+from gatectl.rollout.blame import blame, refusal_of
 from gatectl.rollout.converge import (
     NOT_CONVERGED,
     REJECTED,
@@ -183,9 +183,10 @@ def _on_the_record(
         yield note
     except EnvoyRejectionError as rejection:
         note("rejected")
-        if rejection.words is None or order.record is None:
+        words = rejection.words or refusal_of(bundle)  # a log that is not here: an Envoy that is here may say the same
+        if words is None:
             raise
-        found = blame(rejection.words, bundle, order.record, rejection.kinds)
+        found = blame(words, bundle, order.record, rejection.kinds)
         where = f"{found.location}: " if found.location else ""
         raise GatectlError(f"{where}{rejection.who}: {found.message}", REJECTED, [found]) from None
     except GatectlError as error:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gatectl.compiler.names import cluster_id
-from gatectl.diagnostics import Diagnostic, Location
+from gatectl.diagnostics import Diagnostic, GatectlError, Location
 from gatectl.render.bundle import Bundle, canonical
 from gatectl.rollout import envoy_check
 from gatectl.rollout.stages import CDS, RDS
 from gatectl.spec.record import Record, step
 
+_WITHHELD = "Envoy refuses it; its words stay in its log, because they may repeat a value from the environment"
 _ABOUT = "Envoy's own words, about the configuration that the spec renders to"
 
 
@@ -40,16 +41,25 @@ def blame(words: str, bundle: Bundle, record: Record | None, kinds: tuple[str, .
     from the environment are not shown.
     """
     if record is None:
-        return Diagnostic("GC0201", words, hint=_ABOUT)
+        return Diagnostic("GC0201", _WITHHELD, hint=_ABOUT)
     guilty = _named(words, record) or _found(bundle, record) or (Guilty("listener") if kinds == ("lds",) else None)
     if _is_secret(guilty, record):
-        words = "Envoy refuses it; its words stay in its log, because they may repeat a value from the environment"
+        words = _WITHHELD
     if guilty is None:
         return Diagnostic("GC0201", words, hint=_ABOUT)
     place = record.places.get(guilty.pointer)
     return Diagnostic(
         "GC0201", f"{_title(guilty, record)}: {words}", Location.parse(place) if place else None, hint=_ABOUT
     )
+
+
+def refusal_of(bundle: Bundle) -> str | None:
+    """The words of an Envoy on this machine about a bundle; None when it takes it, or cannot be asked."""
+    try:
+        diagnostics, _ = envoy_check.check(bundle, "auto")
+    except (GatectlError, ValueError):  # whoever looks for a reason must not lose the one that is known
+        return None
+    return diagnostics[0].message if diagnostics else None
 
 
 def _named(words: str, record: Record) -> Guilty | None:
@@ -88,7 +98,7 @@ def _first(count: int, refused: Callable[[int], bool]) -> int:
 
 
 def _refused(bundle: Bundle) -> bool:
-    return bool(envoy_check.check(bundle, "auto")[0])
+    return refusal_of(bundle) is not None
 
 
 def _only(bundle: Bundle, clusters: Sequence[str], routes: Sequence[str]) -> Bundle:
