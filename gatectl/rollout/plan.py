@@ -117,7 +117,10 @@ def read_plan(path: Path) -> Plan:
 
 
 def refuse_stale(plan: Plan, bundle: Bundle, store: Store) -> None:
-    """Raise GatectlError unless the spec still renders to what was planned, over what was in force then."""
+    """Raise GatectlError unless the spec still renders to what was planned, over what was in force then.
+
+    A plan that has been carried out already is not stale.
+    """
     if (plan.gateway, plan.revision) != (bundle.gateway, bundle.revision):
         moved = f"the plan is for revision {plan.revision}, and the spec renders to {bundle.revision} by now"
         raise GatectlError(f"{moved}: plan again")

@@ -1,7 +1,7 @@
 """Something to bring into force, with its plan: a spec, a spec that was planned before, or an old generation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gatectl.diagnostics import GatectlError, SpecError
@@ -82,7 +82,7 @@ def propose_again(path: Path, files: Sequence[str] | None, place: Place, on_prog
     saved = plans.read_plan(path)
     proposal = propose(files or saved.files, place, on_progress)
     plans.refuse_stale(saved, proposal.bundle, proposal.store)
-    return replace(proposal, plan=proposal.plan.model_copy(update={"base": saved.base}))
+    return proposal
 
 
 def propose_rollback(revision: str | None, place: Place, on_progress: OnProgress) -> Proposal:
