@@ -29,7 +29,7 @@ def run(
 
     Examples:
 
-      gatectl bootstrap --gateway shop --ext-authz a:9191 --ratelimit r:9192
+      gatectl bootstrap --state-dir s --gateway s --ext-authz a:1 --ratelimit r:2
     """
     from gatectl.rollout import bootstrap
 
