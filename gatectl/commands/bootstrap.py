@@ -9,9 +9,9 @@ from gatectl.views import view
 
 
 def run(
+    gateway: Annotated[str, typer.Argument(help="Name of the gateway, as in its spec.", metavar="GATEWAY")],
     ext_authz: Annotated[str, typer.Option("--ext-authz", help="gRPC address of ext_authz.", metavar="HOST:PORT")],
     ratelimit: Annotated[str, typer.Option("--ratelimit", help="gRPC address of ratelimit_svc.", metavar="HOST:PORT")],
-    gateway: Annotated[str, typer.Option("--gateway", help="Name of the gateway, as in its spec.", metavar="NAME")],
     node: Annotated[
         str | None,
         typer.Option("--node", help="Id of an Envoy that gets a directory of its own, nodes/ID.", metavar="ID"),
@@ -29,7 +29,7 @@ def run(
 
     Examples:
 
-      gatectl bootstrap --state-dir s --gateway s --ext-authz a:1 --ratelimit r:2
+      gatectl bootstrap shop --ext-authz a:91 --ratelimit r:92 --state-dir shop
     """
     from gatectl.rollout import bootstrap
 
