@@ -26,8 +26,8 @@ lint: .venv/.dev ## formatting, lint, types, import directions
 bench: .venv/.installed ## full path against bare Envoy, written to docs/performance.md (needs wrk)
 	@$(BIN)/python -m bench.run $(ARGS)
 
-golden: .venv/.dev ## rewrite the golden files with what is rendered now
-	@$(BIN)/python -m pytest -q tests/gatectl/test_golden.py --update-golden
+golden: .venv/.dev ## rewrite the golden files and docs/lint.md with what is so now
+	@$(BIN)/python -m pytest -q tests/gatectl/test_golden.py tests/lint --update-golden
 
 clean: ## remove the virtual environment and every cache
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,6 +21,7 @@ from gatectl.commands import (
     history,
     init,
     keys,
+    lint,
     plan,
     render,
     rollback,
@@ -46,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(init, validate, render, plan, apply, rollback, history, status, drift, dump),
+    *(init, validate, lint, render, plan, apply, rollback, history, status, drift, dump),
     *(up, down, bootstrap, schema, version),
 )
 """In the order of the help."""

@@ -64,8 +64,8 @@ class Diagnostic:
     def __post_init__(self) -> None:
         """An unlisted code is a bug here, found by the first test that meets it."""
         assert self.code in CODES, self.code
-        object.__setattr__(self, "message", _printable(self.message))
-        object.__setattr__(self, "hint", self.hint and _printable(self.hint))
+        object.__setattr__(self, "message", printable(self.message))
+        object.__setattr__(self, "hint", self.hint and printable(self.hint))
 
     def __str__(self) -> str:
         """``gateway.yaml:12:7: error[GC0103] message (hint)``."""
@@ -79,7 +79,8 @@ class Diagnostic:
         return at.file, at.line, at.column, self.code, self.message
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """``text`` as one line that cannot steer a terminal: what is not printable is escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

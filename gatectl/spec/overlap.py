@@ -1,6 +1,7 @@
 """Which routes can never match, because an earlier one takes every request they would."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gatectl.spec.model import HeaderMatch, HeaderMatcher, Match, Route
 
@@ -10,13 +11,54 @@ VARIABLE = None
 
 def shadowed(routes: Sequence[Route]) -> Iterator[tuple[int, int]]:
     """Pairs (later, earlier) of indices: ``earlier`` takes everything that ``later`` could."""
+    for later, candidates in _candidates(routes):
+        covering = (earlier for earlier in candidates if _covers(routes[earlier].match, routes[later].match))
+        winner = next(covering, None)
+        if winner is not None:
+            yield later, winner
+
+
+class Share(NamedTuple):
+    """What ``earlier`` takes of the requests that ``later`` names: of these methods and hosts; none means any."""
+
+    later: int
+    earlier: int
+    methods: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+def shared(routes: Sequence[Route]) -> Iterator[Share]:
+    """What routes lose to earlier ones though they name it: some of their methods or hosts, on all of their paths.
+
+    A route that says "any method" or "any host" behind one of the same path that says some means the rest.
+    """
+    for later, candidates in _candidates(routes):
+        for earlier in candidates:
+            share = _share(later, routes[later].match, earlier, routes[earlier].match)
+            if share is not None:
+                yield share
+
+
+def _candidates(routes: Sequence[Route]) -> Iterator[tuple[int, list[int]]]:
+    """Every route, with the earlier ones that could take all of its paths."""
     index: dict[tuple[str | None, ...], list[int]] = {}
     for later, route in enumerate(routes):
-        for earlier in sorted({i for key in _lookup_keys(route.match) for i in index.get(key, ())}):
-            if _covers(routes[earlier].match, route.match):
-                yield later, earlier
-                break
+        yield later, sorted({i for key in _lookup_keys(route.match) for i in index.get(key, ())})
         index.setdefault(_own_key(route.match), []).append(later)
+
+
+def _share(later: int, narrow: Match, earlier: int, wide: Match) -> Share | None:
+    if not _path_covers(wide, narrow) or not all(_header_covers(*one, narrow) for one in wide.headers.items()):
+        return None
+    methods = tuple(method for method in narrow.methods if not wide.methods or method in wide.methods)
+    hosts = tuple(host for host in narrow.hosts if not wide.hosts or _host_in(host, wide.hosts))
+    if not narrow.methods and wide.methods:
+        if _segments(wide) == _segments(narrow):
+            return None
+        methods = wide.methods
+    lost_nothing = (narrow.methods and not methods) or (wide.hosts and not hosts)
+    lost_all = methods == narrow.methods and hosts == narrow.hosts
+    return None if lost_nothing or lost_all else Share(later, earlier, methods, hosts)
 
 
 def _own_key(match: Match) -> tuple[str | None, ...]:

@@ -122,10 +122,10 @@ class Reader:
             self._report("GC0002", f"{error.reason} (#x{error.character:04x})", at)
             return None
         if root is None:
-            self._report("GC0002", "the file is empty", Location(self._file, 1, 1), "`gatectl init` writes a start")
+            self._report("GC0002", "the file is empty", Location(self._file, 1, 1))
             return None
         if not isinstance(root, yaml.MappingNode):
-            self._report("GC0102", "a gateway spec is a mapping of fields", self._at(root))
+            self._report("GC0102", "a mapping of fields is needed", self._at(root))
             return None
         return self._convert(root, None, ())
 

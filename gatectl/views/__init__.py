@@ -18,6 +18,9 @@ FORMATS = {
     "human": "HumanView",
     "json": "JsonView",
     "markdown": "MarkdownView",
+    "sarif": "SarifView",
+    "github": "GithubView",
+    "junit": "JunitView",
 }
 """Every ``-o`` word: a module beside this one, and its class."""
 

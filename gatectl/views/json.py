@@ -2,16 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from gatectl.diagnostics import Diagnostic
-from gatectl.rollout.converge import OnEvent
-from gatectl.views import ask
+from gatectl.views.aside import Aside
 
 
-class JsonView:
+class JsonView(Aside):
     """Results as they are; failures as ``{"error": …}``, mistakes as ``{"diagnostics": […]}``."""
 
     def result(self, kind: str, data: Any) -> None:  # noqa: ARG002 - the shape speaks for itself
@@ -26,19 +23,6 @@ class JsonView:
         """On stdout too: a program reads one stream."""
         where = {"diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]} if diagnostics else {}
         _print({"error": message, **where})
-
-    def progress(self, message: str) -> None:
-        """Chatter stays on stderr."""
-        sys.stderr.write(f"{message}\n")
-
-    @contextmanager
-    def following(self, targets: Sequence[str]) -> Iterator[OnEvent]:  # noqa: ARG002 - chatter names its targets
-        """One line an event, on stderr."""
-        yield lambda event: self.progress(str(event))
-
-    def confirms(self, question: str) -> bool:
-        """Programs may have a terminal too."""
-        return ask(question)
 
 
 def _entry(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -17,7 +17,7 @@ PURE = [
     path
     for path in SOURCES
     if path.stem in {"policy", "engine", "rules", "rbac", "snapshot", "diagnostics", "fields"}
-    or "compiler" in path.parts
+    or {"compiler", "lint"} & set(path.relative_to(ROOT).parts)
 ]
 IMPURE = {"grpc", "redis", "asyncio", "os", "time", "socket", "httpx", "subprocess"}
 

@@ -16,6 +16,7 @@ EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
 COMMANDS = [
     ["init"],
     ["validate"],
+    ["lint"],
     ["render"],
     ["plan"],
     ["apply"],
@@ -63,6 +64,8 @@ def gatectl(
         pytest.param(["keys", "create"], 64, id="missing-argument"),
         pytest.param(["keys", "create", "a", "--attribute", "nonsense"], 5, id="nobody-to-ask-comes-first"),
         pytest.param([], 64, id="no-command"),
+        pytest.param(["lint", "-f", str(EXAMPLE)], 0, id="nothing-found"),
+        pytest.param(["lint", "-f", str(EXAMPLE), "--fail-on", "info"], 3, id="findings"),
         pytest.param(["validate", "-f", "does-not-exist.yaml"], 65, id="no-such-spec"),
         pytest.param(["apply", "-f", str(EXAMPLE), "--state-dir", "/nonexistent/state"], 5, id="nobody-runs"),
         pytest.param(
@@ -81,7 +84,7 @@ def test_an_outcome_has_its_exit_code_and_a_mistake_is_told_on_stderr(arguments:
     result = gatectl(*arguments)
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
-    assert code == 0 or result.stderr or arguments[0] == "status"
+    assert code == 0 or result.stderr or arguments[0] in {"status", "lint"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_docs import DOCS, commands
-from tests.e2e.conftest import Gateway, make_gateway
+from tests.e2e.conftest import SPEC, Gateway, make_gateway
 
 pytestmark = pytest.mark.e2e
 
@@ -48,6 +48,7 @@ def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = tmp_path_factory.mktemp("desk")
     for name in ("gateway.yaml", "base.yaml"):
         shutil.copy(gateway.spec, desk / name)
+    shutil.copy(SPEC.with_name(".gatectl-lint.yaml"), desk)
     (desk / "prod.yaml").write_text("listener: {max_connections: 5000}\n")
     program = desk / "bin" / "gatectl"
     program.parent.mkdir()

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gatectl.spec.model import HeaderMatch, Match, Route
-from gatectl.spec.overlap import shadowed
+from gatectl.spec.overlap import shadowed, shared
 
 SEGMENTS = ("", "a", "b")
 PATHS = ["/" + "/".join(parts) for length in (1, 2, 3) for parts in product(SEGMENTS, repeat=length)]
@@ -145,3 +145,22 @@ def test_the_obvious_is_found(wide: dict[str, Any], narrow: dict[str, Any]) -> N
 def test_two_thousand_routes_are_compared_in_no_time() -> None:
     matches = [{"path_template": f"/tenant-{index}/{{x}}/orders"} for index in range(2000)]
     assert list(shadowed(routes_of([*matches, {"path": "/tenant-7/a/orders"}]))) == [(2000, 7)]
+
+
+@given(first=MATCHES, second=MATCHES)
+@example(first={"path_prefix": "/a", "methods": ("GET",)}, second={"path": "/a/b"})
+@example(first={"path": "/a", "hosts": ("*.x",)}, second={"path": "/a", "hosts": ("a.x", "y")})
+def test_what_a_route_is_said_to_lose_it_loses_whole_and_it_keeps_something(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    routes = routes_of([first, second])
+    shares = list(shared(routes))
+    assert [share[:2] for share in shares] in ([], [(1, 0)])
+    assert not (shares and set(dict(shadowed(routes))) == {1}), "that is GC0107"
+    for share, request in product(shares, product(ASKED, HOSTS, METHODS, HEADERS)):
+        path, host, method, headers = request
+        lost = (not share.methods or method in share.methods) and (
+            not share.hosts or any(host == own or (own[0] == "*" and host.endswith(own[1:])) for own in share.hosts)
+        )
+        if lost and takes(routes[1].match, path, host, method, headers):
+            assert takes(routes[0].match, path, host, method, headers), request
