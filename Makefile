@@ -4,7 +4,7 @@ SPEC ?= examples/customer-support/gateway.yaml
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up down test lint bench golden clean
+.PHONY: help up down test lint bench golden reference clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -28,6 +28,9 @@ bench: .venv/.installed ## full path against bare Envoy, written to docs/perform
 
 golden: .venv/.dev ## rewrite the golden files and docs/lint.md with what is so now
 	@$(BIN)/python -m pytest -q tests/gatectl/test_golden.py tests/lint --update-golden
+
+reference: .venv/.installed ## rewrite docs/cli.md from the commands
+	@$(BIN)/python -m scripts.reference
 
 clean: ## remove the virtual environment and every cache
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

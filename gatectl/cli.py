@@ -15,10 +15,14 @@ from typer.exceptions import Abort, Exit, TyperException
 from gatectl.commands import (
     apply,
     bootstrap,
+    dev,
     down,
     drift,
     dump,
+    fmt,
+    get,
     history,
+    imports,
     init,
     keys,
     lint,
@@ -47,12 +51,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(init, validate, lint, render, plan, apply, rollback, history, status, drift, dump),
-    *(up, down, bootstrap, schema, version),
+    *(init, fmt, get, validate, lint, render, plan, apply, rollback, history, status, drift, dump),
+    *(up, dev, down, bootstrap, schema, version),
 )
 """In the order of the help."""
 for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
+app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, a running Envoy.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(token.app, name="token", help="Development tokens.")
 

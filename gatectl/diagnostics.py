@@ -12,6 +12,7 @@ CODES = {
     "GC0002": "the text is not YAML",
     "GC0003": "a key stands twice in one mapping",
     "GC0004": "an environment reference is wrong or unset",
+    "GC0005": "the file cannot be formatted",
     "GC0100": "unknown field",
     "GC0101": "a field is missing",
     "GC0102": "a value has the wrong type or is not one of the allowed words",
@@ -23,8 +24,11 @@ CODES = {
     "GC0108": "two settings contradict each other",
     "GC0200": "the rendered configuration is not valid Envoy API",
     "GC0201": "Envoy refuses the configuration",
+    "GC0400": "the document is not what can be imported",
+    "GC0401": "something is not carried over by an import",
+    "GC0402": "an import had to decide something",
 }
-"""Code → title. 00xx reading, 01xx the spec, 02xx what it renders to."""
+"""Code → title. 00xx reading, 01xx the spec, 02xx what it renders to, 04xx imports."""
 
 Severity = Literal["error", "warning"]
 

@@ -24,17 +24,11 @@ def run(
 
       gatectl init - | gatectl validate -f -
     """
-    from gatectl.diagnostics import GatectlError
+    from gatectl.rollout.new_file import write_new
     from gatectl.spec.scaffold import scaffold
 
     if str(path) == "-":
         view("human").result("text", scaffold())
         return
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(scaffold())
-    except FileExistsError:
-        raise GatectlError(f"{path} is there already; --force overwrites it") from None
-    except OSError as error:
-        raise GatectlError(f"{path} cannot be written: {error.strerror}") from None
+    write_new(path, scaffold(), force=force)
     view(output).result("initialised", {"file": str(path)})

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from gatectl.commands import completion
 from gatectl.views import Output
 
 _FILES = typer.Option(
     "--file",
     "-f",
-    help="Spec to read; give it again to lay a file over the ones before; - reads standard input.",
+    help="Spec to read, or a directory of them; give it again to lay a file over the ones before; - is stdin.",
     metavar="FILE",
 )
 Files = Annotated[list[str], _FILES]
@@ -55,7 +56,10 @@ RedisUrl = Annotated[
         metavar="URL",
     ),
 ]
-Roles = Annotated[list[str] | None, typer.Option("--role", help="A role of the user; repeatable.", metavar="ROLE")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="A role of the user; repeatable.", metavar="ROLE", autocompletion=completion.roles),
+]
 Plan = Annotated[str | None, typer.Option("--plan", help="The user's plan.", metavar="PLAN")]
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gatectl.commands import completion
 from gatectl.commands.options import (
     DEFAULT_FILES,
     DEFAULT_STATE_DIR,
@@ -31,7 +32,12 @@ def mint(
     plan: Plan = None,
     attribute: Attributes = None,
     issuer: Annotated[
-        str | None, typer.Option("--issuer", help="Name of the issuer, if the spec has several local ones.")
+        str | None,
+        typer.Option(
+            "--issuer",
+            help="Name of the issuer, if the spec has several local ones.",
+            autocompletion=completion.issuers,
+        ),
     ] = None,
     minutes: Annotated[int, typer.Option("--minutes", min=1, max=1440, help="Lifetime in minutes.")] = 15,
     files: Files = DEFAULT_FILES,

@@ -62,6 +62,14 @@ class EnvoyAdmin:
             int(stats.get("server.uptime", 0)),
         )
 
+    def config_dump(self) -> str | None:
+        """Everything it obeys, endpoints included, as JSON; None when it cannot be reached."""
+        try:
+            answer = self._client.get("/config_dump", params={"include_eds": ""}, timeout=30)
+        except httpx.HTTPError:
+            return None
+        return answer.text if answer.status_code == 200 else None
+
     def version(self) -> str | None:
         """Envoy's own version, ``1.40.0``; None when it cannot be reached."""
         try:

@@ -8,7 +8,8 @@ from gatectl.lint.ignore import FILE, Ignored, IgnoreList, ignored
 from gatectl.lint.report import FailOn, Report, lint
 from gatectl.lint.subject import Subject
 from gatectl.rollout.candidate import read
-from gatectl.spec.load import STDIN, document
+from gatectl.spec import sources
+from gatectl.spec.load import document
 
 
 def lint_files(files: Sequence[str], ignore_file: Path | None, fail_on: FailOn, min_score: float) -> Report:
@@ -24,7 +25,8 @@ def lint_files(files: Sequence[str], ignore_file: Path | None, fail_on: FailOn, 
 
 
 def _ignored(first: str, ignore_file: Path | None) -> Ignored:
-    beside = Path() / FILE if first == STDIN else Path(first).parent / FILE
+    place = Path() if first == sources.STDIN else Path(first)
+    beside = (place if place.is_dir() else place.parent) / FILE
     if ignore_file is None and not beside.exists():
         return ()
-    return ignored(*document(str(ignore_file or beside), IgnoreList))
+    return ignored(*document(str(ignore_file or beside), IgnoreList, "an ignore list"))

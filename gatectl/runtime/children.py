@@ -54,13 +54,14 @@ class Children:
             if how is not None:
                 raise GatectlError(f"{child.program.name} {how}{self._log_of(child)}")
 
-    def look_after(self, on_progress: Callable[[str], None]) -> None:
-        """Start again what dies, until we are to end."""
+    def look_after(self, on_progress: Callable[[str], None], beside: Callable[[], None] = lambda: None) -> None:
+        """Start again what dies, until we are to end; in between, do what is to be done ``beside``."""
         while not self._stop.requested:
             for child in self._children:
                 sentence = child.keep_alive()
                 if sentence is not None:
                     on_progress(sentence)
+            beside()
             time.sleep(TICK_SECONDS)
 
     def stop(self) -> None:

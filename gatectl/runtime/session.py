@@ -19,7 +19,7 @@ from gatectl.rollout.targets import Targets, services_of
 from gatectl.runtime import ready, supervisor
 from gatectl.runtime.detach import detach
 from gatectl.runtime.ready import ReadyKey
-from gatectl.spec.load import STDIN
+from gatectl.spec import sources
 from gatectl.spec.model import Spec, Try
 
 START_SECONDS = 120.0
@@ -42,8 +42,13 @@ class Options:
     workers: int
 
 
-def attached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> int:
-    """Run the gateway until it is told to stop; ``on_ready`` gets what the ready screen shows."""
+def attached(
+    options: Options, on_progress: OnProgress, on_ready: OnReady, beside: Callable[[], None] = lambda: None
+) -> int:
+    """Run the gateway until it is told to stop; ``on_ready`` gets what the ready screen shows.
+
+    ``beside`` is called many times a second while it runs.
+    """
     on_progress("checking the spec")
     candidate = prove(read(options.files, options.port), "auto")
     store = Store(options.state_dir)
@@ -60,17 +65,17 @@ def attached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
 
     settings = supervisor.Options(
         state_dir=options.state_dir,
-        spec_dir=_directory(options.files),
+        spec_dir=sources.directory(options.files),
         redis_url=options.redis_url,
         port=options.port,
         workers=options.workers,
     )
-    return supervisor.run(settings, candidate.spec, bring_into_force, on_progress, show)
+    return supervisor.run(settings, candidate.spec, bring_into_force, on_progress, show, beside)
 
 
 def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> int:
     """Start the gateway in the background and return when it serves."""
-    if STDIN in options.files:
+    if sources.STDIN in options.files:
         raise GatectlError("--detach needs the spec in a file, not on standard input", 64)
     spec = read(options.files, options.port).spec  # its mistakes are told here and now
     arguments = ["up", "--quiet", "--state-dir", str(options.state_dir), "--workers", str(options.workers)]
@@ -90,10 +95,6 @@ def detached(options: Options, on_progress: OnProgress, on_ready: OnReady) -> in
 def _program() -> str:
     """How the user can call gatectl: as they just did, when it is not on PATH."""
     return "gatectl" if shutil.which("gatectl") else sys.argv[0]
-
-
-def _directory(files: Sequence[str]) -> Path:
-    return Path.cwd() if files[0] == STDIN else Path(files[0]).absolute().parent
 
 
 def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: Path, stop: str) -> dict[str, Any]:

@@ -47,11 +47,19 @@ OnProgress = Callable[[str], None]
 OnReady = Callable[[Running, list[ReadyKey]], None]
 
 
-def run(options: Options, spec: Spec, apply: Apply, on_progress: OnProgress, on_ready: OnReady) -> int:
+def run(
+    options: Options,
+    spec: Spec,
+    apply: Apply,
+    on_progress: OnProgress,
+    on_ready: OnReady,
+    beside: Callable[[], None] = lambda: None,
+) -> int:
     """Run a gateway until SIGTERM, SIGINT or SIGHUP; returns 0. To be called in the main thread.
 
-    ``on_ready`` is called once, when clients are served. Raises GatectlError, with the end of the log of the part
-    that failed, when the gateway cannot come up. However it ends, nothing that it started is left behind.
+    ``on_ready`` is called once, when clients are served; ``beside`` many times a second from then on. Raises
+    GatectlError, with the end of the log of the part that failed, when the gateway cannot come up. However it ends,
+    nothing that it started is left behind.
     """
     directory = directories.prepare(options.state_dir)
     with lock.held(directory) as before, stop_signals() as stop:
@@ -60,7 +68,7 @@ def run(options: Options, spec: Spec, apply: Apply, on_progress: OnProgress, on_
         gateway = _Gateway(options, spec, directory, on_progress, stop)
         try:
             on_ready(*gateway.bring_up(apply, stale))
-            gateway.children.look_after(on_progress)
+            gateway.children.look_after(on_progress, beside)
         except StopRequestedError:
             pass
         finally:

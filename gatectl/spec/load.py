@@ -6,7 +6,6 @@ Three readings, each only of what the one before left whole: the YAML tree, the 
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +13,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gatectl.diagnostics import Diagnostic, SpecError
-from gatectl.spec import check, draft
+from gatectl.spec import check, draft, sources
 from gatectl.spec.mistakes import translate
 from gatectl.spec.model import Jwks, Section, Spec
 from gatectl.spec.tree import Node, Reader, merge
 
-STDIN = "-"
 SectionT = TypeVar("SectionT", bound=Section)
 _NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
 """What a value from the environment may become, besides text: never a list or a mapping."""
@@ -28,16 +26,23 @@ _NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
 def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[Spec, Node]:
     """Read the files, later ones on top of earlier ones, and return the spec with the tree it came from.
 
-    ``-`` reads standard input. Raises SpecError with all mistakes.
+    ``-`` reads standard input, a directory stands for its YAML files. Raises SpecError with all mistakes.
     """
     environ = os.environ if environ is None else environ
     diagnostics: list[Diagnostic] = []
     tree: Node | None = None
-    for file in files:
-        read, mistakes = _read(file, environ, "`gatectl init` writes a start")
-        diagnostics += mistakes
-        if read is not None:
-            tree = read if tree is None else merge(tree, read)
+    for given in files:
+        try:
+            found = [sources.read(file) for file in sources.expand([given])]
+        except SpecError as error:
+            diagnostics += error.diagnostics
+            continue
+        for source in found:
+            reader = Reader(source.name, environ)
+            read = reader.read(source.text)
+            diagnostics += reader.diagnostics
+            if read is not None:
+                tree = read if tree is None else merge(tree, read)
     if tree is None:
         raise SpecError(diagnostics)
     try:
@@ -45,20 +50,22 @@ def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tupl
     except ValidationError as error:
         # a leaf that could not be read (GC0004) is no type error on top
         spoilt = {diagnostic.location for diagnostic in diagnostics}
-        found = [*translate(Spec, tree, error), *check.check(draft.of_tree(tree))]
-        raise SpecError([*diagnostics, *(mistake for mistake in found if mistake.location not in spoilt)]) from None
+        mistakes = [*translate(Spec, tree, error), *check.check(draft.of_tree(tree))]
+        raise SpecError([*diagnostics, *(mistake for mistake in mistakes if mistake.location not in spoilt)]) from None
     diagnostics += check.check(draft.of_spec(spec, tree))
     if diagnostics:
         raise SpecError(diagnostics)
     return _anchor(spec, tree), tree
 
 
-def document(file: str, model: type[SectionT]) -> tuple[SectionT, Node]:
+def document(file: str, model: type[SectionT], what: str) -> tuple[SectionT, Node]:
     """Another document that a user writes beside the spec, with the tree it came from. Nothing of it is environment.
 
     Raises SpecError with all mistakes.
     """
-    tree, diagnostics = _read(file, {}, None)
+    source = sources.read(file)
+    reader = Reader(source.name, None, what)
+    tree, diagnostics = reader.read(source.text), reader.diagnostics
     if tree is None:
         raise SpecError(diagnostics)
     try:
@@ -68,21 +75,6 @@ def document(file: str, model: type[SectionT]) -> tuple[SectionT, Node]:
     if diagnostics:
         raise SpecError(diagnostics)
     return read, tree
-
-
-def _read(file: str, environ: Mapping[str, str], missing: str | None) -> tuple[Node | None, list[Diagnostic]]:
-    """The tree in a file, and what is wrong with it; ``missing`` is what to do when there is no such file."""
-    name = "<stdin>" if file == STDIN else file
-    try:
-        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
-        text = content.decode()  # not by sys.stdin itself: that follows the locale
-    except UnicodeDecodeError as error:
-        return None, [Diagnostic("GC0001", f"{name} is not UTF-8 text (byte {error.start})")]
-    except OSError as error:
-        hint = missing if isinstance(error, FileNotFoundError) else None
-        return None, [Diagnostic("GC0001", f"{name} cannot be read: {error.strerror}", hint=hint)]
-    reader = Reader(name, environ)
-    return reader.read(text), reader.diagnostics
 
 
 def _validate(tree: Node) -> Spec:

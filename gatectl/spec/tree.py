@@ -18,6 +18,7 @@ MAX_NODES = 250_000
 """Aliases can make a small file expand without end; 2000 routes are some 100,000 nodes."""
 MAX_DEPTH = 64
 """The language needs 8. Composing and everything after it recurses, and the stack of C ends without an exception."""
+A_SPEC = "a gateway spec"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
@@ -97,14 +98,14 @@ for _kind, _first in {
 
 
 class Reader:
-    """Reads one text. ``read`` returns None when there is no tree to go on with; mistakes are in ``diagnostics``."""
+    """Reads one text; ``what`` it is, messages say. Without ``environ``, ``${`` is text like any other."""
 
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environ: Mapping[str, str] | None, what: str = A_SPEC) -> None:
         self.diagnostics: list[Diagnostic] = []
-        self._file, self._environ, self._count = file, environ, 0
+        self._file, self._environ, self._what, self._count = file, environ, what, 0
 
     def read(self, text: str) -> Node | None:
-        """Parse ``text``."""
+        """Parse ``text``; None when there is no tree to go on with. Mistakes are in ``diagnostics``."""
         try:
             loader = _Loader(text)
             try:
@@ -122,10 +123,11 @@ class Reader:
             self._report("GC0002", f"{error.reason} (#x{error.character:04x})", at)
             return None
         if root is None:
-            self._report("GC0002", "the file is empty", Location(self._file, 1, 1))
+            hint = "`gatectl init` writes a start" if self._what == A_SPEC else None
+            self._report("GC0002", "the file is empty", Location(self._file, 1, 1), hint)
             return None
         if not isinstance(root, yaml.MappingNode):
-            self._report("GC0102", "a mapping of fields is needed", self._at(root))
+            self._report("GC0102", f"{self._what} is a mapping of fields", self._at(root))
             return None
         return self._convert(root, None, ())
 
@@ -205,7 +207,7 @@ class Reader:
                 hint = "write ${NAME}, ${NAME:-default}, or $${ for a literal ${"
                 self._report("GC0004", f'"{match[0]}" is not an environment reference', at, hint)
                 return ""
-            value = self._environ.get(variable[1])
+            value = (self._environ or {}).get(variable[1])
             if not value and variable[2] is not None:
                 return variable[2]
             if value is None:
@@ -214,7 +216,7 @@ class Reader:
                 return ""
             return value
 
-        return (_REFERENCE.sub(replace, text), found) if "$" in text else (text, False)
+        return (_REFERENCE.sub(replace, text), found) if "$" in text and self._environ is not None else (text, False)
 
     def _at(self, node: yaml.Node) -> Location:
         return Location(self._file, node.start_mark.line + 1, node.start_mark.column + 1)

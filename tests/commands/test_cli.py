@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
 COMMANDS = [
     ["init"],
+    ["fmt"],
+    ["get"],
+    ["dev"],
+    ["import", "openapi"],
+    ["import", "envoy"],
     ["validate"],
     ["lint"],
     ["render"],
@@ -77,6 +82,13 @@ def gatectl(
         pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
         pytest.param(["keys", "list", "--redis-url", "nonsense://", "-f", str(EXAMPLE)], 64, id="bad-url"),
         pytest.param(["keys", "list", "--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)], 5, id="no-redis"),
+        pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
+        pytest.param(["get", "things"], 64, id="no-such-kind"),
+        pytest.param(["import", "envoy"], 64, id="nothing-to-import"),
+        pytest.param(["import", "envoy", "--admin", "/nonexistent/a.sock"], 5, id="no-envoy-to-import-from"),
+        pytest.param(["import", "openapi", str(EXAMPLE)], 65, id="not-openapi"),
+        pytest.param(["import", "openapi", "/nonexistent.yaml"], 65, id="nothing-to-read"),
+        pytest.param(["fmt", "-f", "/nonexistent.yaml"], 65, id="nothing-to-format"),
         pytest.param(["render", "-f", str(EXAMPLE), "--to", str(ROOT)], 1, id="not-into-a-full-directory"),
     ],
 )
@@ -165,6 +177,40 @@ def test_a_terminal_gets_colours_unless_it_wants_none(environment: dict[str, str
         os.close(master)
     assert "GC0001" in shown
     assert ("\x1b[1;31m" in shown or "\x1b[31m" in shown) is coloured
+
+
+def test_fmt_checks_shows_and_writes(tmp_path: Path) -> None:
+    spec = tmp_path / "gateway.yaml"
+    spec.write_text(EXAMPLE.read_text().replace("  port: 8080", "  port:   8080"))
+    check = gatectl("fmt", "--check", directory=tmp_path)
+    assert (check.returncode, check.stdout) == (3, "gateway.yaml is not formatted\n")
+    diff = gatectl("fmt", "--diff", directory=tmp_path)
+    assert diff.returncode == 0
+    assert "-  port:   8080\n+  port: 8080\n" in diff.stdout
+    assert "port:   8080" in spec.read_text()
+    assert gatectl("fmt", directory=tmp_path).returncode == 0
+    assert spec.read_text() == EXAMPLE.read_text()
+    assert gatectl("fmt", "--check", directory=tmp_path).returncode == 0
+    assert gatectl("fmt", "-f", "-", stdin="name:   x\n").stdout == "name: x\n"
+    broken = gatectl("fmt", "-f", "-", stdin="name: [\n")
+    assert (broken.returncode, broken.stdout) == (65, "")
+    assert "<stdin>:2:1: error[GC0002]" in broken.stderr
+
+
+def test_an_import_goes_to_stdout_or_to_a_new_file_and_is_valid(tmp_path: Path) -> None:
+    document = 'openapi: 3.1.0\npaths: {"/a/{x}": {get: {}}}\n'
+    shown = gatectl("import", "openapi", "-", stdin=document, directory=tmp_path)
+    assert shown.returncode == 0
+    assert "<stdin>:1:1: warning[GC0402] the document names no security" in shown.stderr
+    assert gatectl("validate", "-f", "-", "--envoy", "off", stdin=shown.stdout).returncode == 0
+    written = gatectl("import", "openapi", "-", "--to", "gateway.yaml", stdin=document, directory=tmp_path)
+    assert written.returncode == 0
+    assert (tmp_path / "gateway.yaml").read_text() == shown.stdout
+    again = gatectl("import", "openapi", "-", "--to", "gateway.yaml", stdin=document, directory=tmp_path)
+    assert (again.returncode, "--force overwrites it" in again.stderr) == (1, True)
+    data = json.loads(gatectl("import", "openapi", "-", "-o", "json", stdin=document).stdout)
+    assert data["spec"] == shown.stdout
+    assert {"code", "severity", "message", "hint", "place"} == set(data["notes"][0])
 
 
 def test_what_init_writes_is_valid_and_an_existing_file_is_kept(tmp_path: Path) -> None:

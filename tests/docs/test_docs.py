@@ -8,14 +8,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from gatectl.cli import app
 from gatectl.diagnostics import CODES
 from gatectl.spec.load import load
 from gatectl.spec.model import Spec
+from scripts import reference
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-GROUPS = {"keys", "token"}
+GROUPS = {"import", "keys", "token"}
 
 
 def commands(text: str) -> list[str]:
@@ -80,3 +83,23 @@ def test_every_field_of_the_language_is_documented() -> None:
     fields = {name for definition in (schema, *schema["$defs"].values()) for name in definition.get("properties", {})}
     obvious = {"version", "name", "set", "remove", "path", "user", "roles", "key", "title"}
     assert sorted(name for name in fields - obvious if not re.search(rf"\b{name}\b", text)) == []
+
+
+def test_the_reference_of_the_commands_is_what_the_generator_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in ("20", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert reference.reference() == reference.FILE.read_text(), "`make reference` rewrites it"
+
+
+COMMANDS = dict(reference.commands(get_command(app), "gatectl"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_shows_the_options_of_the_reference(name: str) -> None:
+    section = reference.FILE.read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(--?[^`]*)`", section, re.MULTILINE)
+    described = {word for row in rows for word in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row)}
+    shown = help_of(*name.split()[1:]).rpartition("\nOptions:")[2]
+    heads = re.findall(r"^  (-.*?)(?:  |$)", shown, re.MULTILINE)
+    options = {word for head in heads for word in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", head)}
+    assert described == options - {"-h", "--help"}

@@ -1,5 +1,6 @@
 """Every gatectl command in the documents and in the help texts is run as it stands, beside a running gateway."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -8,16 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from gatectl.rollout.envoy_admin import EnvoyAdmin
 from tests.docs.test_docs import DOCS, commands
 from tests.e2e.conftest import SPEC, Gateway, make_gateway
 
 pytestmark = pytest.mark.e2e
 
-HARNESS = ("gatectl up", "gatectl down")
-"""What brings the gateway up and down that all the others are run beside: test_newcomer."""
-ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa")
-"""Directories of other machines, and a key of another gateway."""
-FRAGMENTS = {"gatectl keys", "gatectl keys create", "gatectl token mint"}
+HARNESS = ("gatectl up", "gatectl down", "gatectl dev")
+"""What brings the gateway up and down that all the others are run beside: test_newcomer, test_dev."""
+ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa", "127.0.0.1:9901")
+"""Directories and an Envoy of other machines, and a key of another gateway."""
+FRAGMENTS = {
+    "gatectl import envoy",
+    "gatectl import openapi",
+    "gatectl keys",
+    "gatectl keys create",
+    "gatectl token mint",
+}
 """Mentioned by name only."""
 MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
 
@@ -44,12 +52,18 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory as the documents suppose: a spec, a base with an overlay, and gatectl on PATH."""
+    """A directory as the documents suppose: a spec, a base with an overlay, what to import, and gatectl on PATH."""
     desk = tmp_path_factory.mktemp("desk")
     for name in ("gateway.yaml", "base.yaml"):
         shutil.copy(gateway.spec, desk / name)
     shutil.copy(SPEC.with_name(".gatectl-lint.yaml"), desk)
     (desk / "prod.yaml").write_text("listener: {max_connections: 5000}\n")
+    (desk / "openapi.yaml").write_text(
+        "openapi: 3.1.0\ninfo: {title: Pets}\npaths: {/pets: {get: {operationId: list}}}\n"
+    )
+    (desk / ".gatectl").symlink_to(gateway.state_dir)
+    with contextlib.closing(EnvoyAdmin(str(gateway.state_dir / "admin.sock"))) as admin:
+        (desk / "config_dump.json").write_text(admin.config_dump() or "")
     program = desk / "bin" / "gatectl"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gatectl "$@"\n')
@@ -62,6 +76,7 @@ def test_a_documented_command_does_what_it_should(gateway: Gateway, desk: Path, 
     environment = gateway.environment | {
         "PATH": f"{desk / 'bin'}:{gateway.environment['PATH']}",
         "GATECTL_STATE_DIR": str(gateway.state_dir),
+        "HOME": str(desk),  # whatever a command may want to leave in it
     }
     for leftover in ("orders", "rendered"):
         shutil.rmtree(desk / leftover, ignore_errors=True)

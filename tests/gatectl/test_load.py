@@ -86,9 +86,10 @@ def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path, content: bytes) -> Non
     assert "gateway.yaml is not UTF-8 text (byte " in found[0]
 
 
-def test_a_directory_and_a_missing_file_are_told(tmp_path: Path) -> None:
+def test_an_empty_directory_and_a_missing_file_are_told(tmp_path: Path) -> None:
     missing = tmp_path / "missing.yaml"
-    assert errors(tmp_path) == [f"error[GC0001] {tmp_path} cannot be read: Is a directory"]
+    hint = "a directory stands for the .yaml files in it, in the order of their names"
+    assert errors(tmp_path) == [f"error[GC0001] {tmp_path} is a directory without a .yaml file ({hint})"]
     assert errors(missing) == [
         f"error[GC0001] {missing} cannot be read: No such file or directory (`gatectl init` writes a start)"
     ]

@@ -83,7 +83,7 @@ WRONG = {
     'a: "\\ud800"': "1:7: error[GC0002]",
     "": "1:1: error[GC0002] the file is empty",
     "# nothing": "1:1: error[GC0002] the file is empty",
-    "[a, b]": "1:1: error[GC0102] a mapping of fields is needed",
+    "[a, b]": "1:1: error[GC0102] a gateway spec is a mapping of fields",
     "text": "1:1: error[GC0102]",
     "~": "1:1: error[GC0102]",
     "? [a, b]\n: c": "1:3: error[GC0102] a key must be a plain word",

@@ -47,7 +47,7 @@ def test_any_text_is_an_ignore_list_or_its_mistakes(tmp_path_factory: pytest.Tem
     path = tmp_path_factory.getbasetemp() / "list.yaml"
     path.write_bytes(content.encode(errors="surrogatepass"))
     try:
-        assert all(entry.reason.strip() for entry, _ in ignored(*document(str(path), IgnoreList)))
+        assert all(entry.reason.strip() for entry, _ in ignored(*document(str(path), IgnoreList, "an ignore list")))
     except SpecError as error:
         told = error.diagnostics
     else:

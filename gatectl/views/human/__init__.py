@@ -11,9 +11,9 @@ from rich.text import Text
 from gatectl.diagnostics import Diagnostic
 from gatectl.rollout.converge import OnEvent
 from gatectl.views import ask, colours
-from gatectl.views.human import credentials, gateway, lint, rollout
+from gatectl.views.human import credentials, gateway, lint, objects, rollout, spec_files
 
-_SHOW = gateway.SHOW | credentials.SHOW | lint.SHOW | rollout.SHOW
+_SHOW = gateway.SHOW | credentials.SHOW | lint.SHOW | objects.SHOW | rollout.SHOW | spec_files.SHOW
 """How each kind of result looks; a family of results is a module beside this one."""
 
 

@@ -16,6 +16,16 @@ def _validated(out: Console, data: dict[str, Any]) -> None:
     )
 
 
+def _reloaded(out: Console, data: dict[str, Any]) -> None:
+    if data["changed"]:
+        text = f"revision {data['revision']} is in force (was {data['previous']}), in {data['seconds']:.2f} s"
+    else:
+        text = f"revision {data['revision']} is in force already: nothing was changed"
+    out.print(text, style="green")
+    if data["restart_for_development"]:
+        out.print("  `development` has changed: it is read when `gatectl dev` starts")
+
+
 def _status(out: Console, data: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("PART", "STATE", "REVISION", "ADDRESS", "DETAIL"):
@@ -68,6 +78,7 @@ def _text(out: Console, data: str) -> None:
 
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "validated": _validated,
+    "reloaded": _reloaded,
     "status": _status,
     "ready": _ready,
     "rendered": _rendered,

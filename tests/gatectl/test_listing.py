@@ -1,0 +1,71 @@
+"""`gatectl get`: the objects of a spec with their places and with what applies to them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatectl.diagnostics import GatectlError
+from gatectl.spec.listing import PATHS, listing
+from tests.gatectl.specs import route, text
+
+ROOT = Path(__file__).parents[2]
+EVERYTHING = str(ROOT / "tests" / "golden" / "everything" / "spec.yaml")
+
+
+def names(kind: str) -> list[str]:
+    return [entry["name"] for entry in listing([EVERYTHING], kind)]
+
+
+def test_every_object_of_a_kind_is_listed_in_the_order_of_the_spec() -> None:
+    assert names("routes") == ["exact", "wildcard-host", "template", "rewritten"]
+    assert names("upstreams") == ["plain", "dns", "hashed", "least"]
+    assert names("limits") == ["many", "fixed", "when"]
+    assert names("issuers") == ["staff", "dev", "file"]
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_the_place_of_an_object_is_where_it_begins(kind: str) -> None:
+    lines = Path(EVERYTHING).read_text().splitlines()
+    for entry in listing([EVERYTHING], kind):
+        file, line, column = entry["place"].rsplit(":", 2)
+        assert file == EVERYTHING
+        assert entry["name"] in lines[int(line) - 1][int(column) - 1 :]
+
+
+def test_a_route_shows_what_applies_to_it() -> None:
+    (found,) = listing([EVERYTHING], "routes", "template")
+    assert found["limits"] == ["many", "fixed", "when"]
+    assert (found["upstream"], found["timeout"]) == ("dns", "100ms")
+    assert listing([EVERYTHING], "routes", "exact")[0]["limits"] == ["many", "when"]
+    assert listing([EVERYTHING], "routes", "exact")[0]["timeout"] == "of plain"
+
+
+def test_an_upstream_shows_its_routes_and_its_defaults() -> None:
+    (found,) = listing([EVERYTHING], "upstreams", "plain")
+    assert (found["routes"], found["timeout"], found["load_balancing"]) == (["exact"], "30s", "round_robin")
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_an_unknown_name_is_told_with_the_nearest(kind: str) -> None:
+    known = names(kind)[0]
+    with pytest.raises(GatectlError, match=f'did you mean "{known}"'):
+        listing([EVERYTHING], kind, known + "x")
+
+
+def test_nothing_from_the_environment_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NAME", "ROLE", "UP", "HOST", "LIMIT", "PER"):
+        monkeypatch.setenv(name, f"hunter2-{name}".lower())
+    monkeypatch.setenv("TIME", "77s")
+    monkeypatch.setenv("HOST", "hunter2:80")
+    monkeypatch.setenv("LIMIT", "4242/minute")
+    monkeypatch.setenv("PER", "client_address")
+    limits: list[Any] = [{"name": "${NAME}", "per": ["${PER}"], "limit": "${LIMIT}", "routes": ["${NAME}"]}]
+    routes = [route("${NAME}", upstream="u", access={"roles": ["${ROLE}"]}, timeout="${TIME}")]
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        text(routes=routes, rate_limits=limits, upstreams={"u": {"endpoints": ["${HOST}"], "timeout": "${TIME}"}})
+    )
+    for kind in PATHS:
+        shown = str(listing([str(file)], kind))
+        assert [word for word in ("hunter2", "77s", "4242", "client_address") if word in shown] == []
