@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
@@ -21,13 +21,19 @@ from serving.settings import Values
 
 log = logging.getLogger(__name__)
 
+Watch = Callable[[Request, Case | Decision, Decision], None]
+"""Is told of each decision, with what the request was decided as: its case, or the refusal before it became one."""
+
 
 class Authorization:
     """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
 
-    def __init__(self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator]) -> None:
+    def __init__(
+        self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator], watch: Watch | None = None
+    ) -> None:
         self._policies = policies
         self._authenticators = authenticators
+        self._watch = watch
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -46,9 +52,10 @@ class Authorization:
 
     async def _decide(self, request: Request) -> Decision:
         case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
-        if isinstance(case, Decision):
-            return case
-        return engine.decide(case, await self._authenticate(case))
+        decision = case if isinstance(case, Decision) else engine.decide(case, await self._authenticate(case))
+        if self._watch is not None:
+            self._watch(request, case, decision)
+        return decision
 
     async def _authenticate(self, case: Case) -> Identity | Refusal | None:
         if case.authenticator is None:

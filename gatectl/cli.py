@@ -19,6 +19,7 @@ from gatectl.commands import (
     down,
     drift,
     dump,
+    explain,
     fmt,
     get,
     history,
@@ -31,6 +32,7 @@ from gatectl.commands import (
     rollback,
     schema,
     status,
+    test,
     token,
     up,
     validate,
@@ -51,7 +53,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(init, fmt, get, validate, lint, render, plan, apply, rollback, history, status, drift, dump),
+    *(init, fmt, get, validate, lint, explain, test, render),
+    *(plan, apply, rollback, history, status, drift, dump),
     *(up, dev, down, bootstrap, schema, version),
 )
 """In the order of the help."""

@@ -53,7 +53,8 @@ def _tree(ctx: typer.Context) -> "Node | None":
     """The files as they are written, laid over each other; None when they cannot be read."""
     from gatectl.diagnostics import SpecError
     from gatectl.spec import sources
-    from gatectl.spec.tree import Reader, merge
+    from gatectl.spec.overlay import merge
+    from gatectl.spec.tree import Reader
 
     tree: Node | None = None
     try:

@@ -86,15 +86,45 @@ def mint_token(
         "exp": now + lifetime_seconds,
         "jti": str(uuid.uuid4()),
     }
-    _place(claims, chosen, chosen.claims.user, "user", user)
+    place_identity(claims, chosen, user, roles, plan, attributes)
+    return sign(claims, chosen, key)
+
+
+def place_identity(
+    claims: dict[str, Any],
+    issuer: Jwt,
+    user: str,
+    roles: Sequence[str],
+    plan: str | None,
+    attributes: Mapping[str, str],
+) -> None:
+    """Add to ``claims`` who the bearer is, where the issuer's ``claims`` say.
+
+    Raises GatectlError (usage) when the issuer has no claim for what is asked.
+    """
+    _place(claims, issuer, issuer.claims.user, "user", user)
     if roles:
-        _place(claims, chosen, chosen.claims.roles, "roles", list(roles))
+        _place(claims, issuer, issuer.claims.roles, "roles", list(roles))
     if plan is not None:
-        _place(claims, chosen, chosen.claims.plan, "plan", plan)
+        _place(claims, issuer, issuer.claims.plan, "plan", plan)
     for name, value in attributes.items():
-        _place(claims, chosen, chosen.claims.attributes.get(name), f"attribute {name}", value)
-    member = _jwk(key, _algorithm(key, chosen))
-    return jwt.encode(claims, key, algorithm=member["alg"], headers={"kid": member["kid"]})
+        _place(claims, issuer, issuer.claims.attributes.get(name), f"attribute {name}", value)
+
+
+def sign(claims: Mapping[str, Any], issuer: Jwt, key: PrivateKey) -> str:
+    """A token (RFC 7519) with these very claims, whatever they are. Raises GatectlError when the key does not fit."""
+    member = _jwk(key, _algorithm(key, issuer))
+    return jwt.PyJWS().encode(json.dumps(claims).encode(), key, algorithm=member["alg"], headers={"kid": member["kid"]})
+
+
+def generate(issuer: Jwt) -> PrivateKey:
+    """A new key pair for one of the issuer's algorithms."""
+    return _generate(PREFERRED if PREFERRED in issuer.algorithms else issuer.algorithms[0])
+
+
+def public_jwks(issuer: Jwt, key: PrivateKey) -> bytes:
+    """The public half as a JWKS document (RFC 7517). Raises GatectlError when the key does not fit the issuer."""
+    return json.dumps({"keys": [_jwk(key, _algorithm(key, issuer))]}).encode()
 
 
 def _place(claims: dict[str, Any], issuer: Jwt, path: str | None, what: str, value: Any) -> None:
@@ -115,14 +145,14 @@ def _ensure(issuer: Jwt, state_dir: Path) -> None:
     pem = state_dir / names.local_signing_key_file(issuer.name)
     key = _load(pem)
     if key is None or not _fitting(key, issuer):
-        key = _generate(PREFERRED if PREFERRED in issuer.algorithms else issuer.algorithms[0])
+        key = generate(issuer)
         write_whole(
             pem,
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ),
         )
-    document = json.dumps({"keys": [_jwk(key, _algorithm(key, issuer))]}).encode()
+    document = public_jwks(issuer, key)
     jwks = state_dir / names.local_jwks_file(issuer.name)
     if not jwks.exists() or jwks.read_bytes() != document:
         write_whole(jwks, document)

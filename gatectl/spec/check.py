@@ -22,11 +22,11 @@ def _references(draft: Draft) -> Iterator[Diagnostic]:
     routes = {name: draft.shown("routes", index, "name") for index, name in draft.words("name", "routes")}
     for index, upstream in draft.words("upstream", "routes"):
         node = draft.tree.find(("routes", index, "upstream"))
-        yield from _known(node.at, _route(draft, index), "upstream", upstream, upstreams, node.shown)
+        yield from known(node.at, _route(draft, index), "upstream", upstream, upstreams, node.shown)
     for index, limit in draft.limits:
         for position, name in enumerate(limit.routes or ()):
             node = draft.tree.find(("rate_limits", index, "routes", position))
-            yield from _known(node.at, _limit(draft, index), "route", name, routes, node.shown)
+            yield from known(node.at, _limit(draft, index), "route", name, routes, node.shown)
     users = {
         user: draft.shown("development", "keys", i, "user") for i, user in draft.words("user", "development", "keys")
     }
@@ -34,14 +34,17 @@ def _references(draft: Draft) -> Iterator[Diagnostic]:
         path = ("development", "requests", index)
         who = f'request "{draft.shown(*path, "title")}"'
         node = draft.tree.find((*path, "key"))
-        yield from _known(node.at, who, "development key", key, users, node.shown)
+        yield from known(node.at, who, "development key", key, users, node.shown)
 
 
-def _known(at: Location, who: str, kind: str, name: str, known: Mapping[str, str], shown: str) -> Iterator[Diagnostic]:
-    """``shown`` is what a message may show of ``name``, and ``known`` maps the names that exist to the same."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f'did you mean "{known[near[0]]}"?' if near else f"known: {', '.join(known.values()) or 'none'}"
+def known(at: Location, who: str, kind: str, name: str, names: Mapping[str, str], shown: str) -> Iterator[Diagnostic]:
+    """The mistake of a name that refers to nothing; ``names`` maps those that exist to what may be shown of them.
+
+    ``shown`` is what a message may show of ``name``.
+    """
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f'did you mean "{names[near[0]]}"?' if near else f"known: {', '.join(names.values()) or 'none'}"
         yield Diagnostic("GC0103", f'{who} names an unknown {kind} "{shown}"', at, hint)
 
 
@@ -142,7 +145,7 @@ def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         template = route.match.path_template or ""
         variables = [segment[1:-1] for segment in template.split("/") if segment.startswith("{")]
-        known = dict(zip(variables, variables, strict=True))
+        names = dict(zip(variables, variables, strict=True))
         who = _route(draft, index)
         if len(variables) != len(set(variables)):
             at = draft.tree.find(("routes", index, "match", "path_template")).at
@@ -150,7 +153,7 @@ def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
         for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
             for variable in rule.where if isinstance(rule, AccessRule) else ():
                 node = draft.tree.find(("routes", index, "access", position, "where", variable))
-                yield from _known(node.key_at or node.at, who, "path variable", variable, known, variable)
+                yield from known(node.key_at or node.at, who, "path variable", variable, names, variable)
 
 
 def _cors(draft: Draft) -> Iterator[Diagnostic]:

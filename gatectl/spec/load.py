@@ -3,24 +3,19 @@
 Three readings, each only of what the one before left whole: the YAML tree, the types, the meaning (`check`).
 """
 
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import TypeVar
 
 from gatectl.diagnostics import Diagnostic, SpecError
 from gatectl.spec import check, draft, sources
-from gatectl.spec.mistakes import translate
+from gatectl.spec.mistakes import typed
 from gatectl.spec.model import Jwks, Section, Spec
-from gatectl.spec.tree import Node, Reader, merge
+from gatectl.spec.overlay import merge
+from gatectl.spec.tree import Node, Reader
 
 SectionT = TypeVar("SectionT", bound=Section)
-_NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
-"""What a value from the environment may become, besides text: never a list or a mapping."""
 
 
 def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[Spec, Node]:
@@ -45,52 +40,34 @@ def load(files: Sequence[str], environ: Mapping[str, str] | None = None) -> tupl
                 tree = read if tree is None else merge(tree, read)
     if tree is None:
         raise SpecError(diagnostics)
-    try:
-        spec = _validate(tree)
-    except ValidationError as error:
+    spec, mistakes = typed(Spec, tree)
+    if spec is None:
         # a leaf that could not be read (GC0004) is no type error on top
         spoilt = {diagnostic.location for diagnostic in diagnostics}
-        mistakes = [*translate(Spec, tree, error), *check.check(draft.of_tree(tree))]
-        raise SpecError([*diagnostics, *(mistake for mistake in mistakes if mistake.location not in spoilt)]) from None
+        mistakes += check.check(draft.of_tree(tree))
+        raise SpecError([*diagnostics, *(mistake for mistake in mistakes if mistake.location not in spoilt)])
     diagnostics += check.check(draft.of_spec(spec, tree))
     if diagnostics:
         raise SpecError(diagnostics)
     return _anchor(spec, tree), tree
 
 
-def document(file: str, model: type[SectionT], what: str) -> tuple[SectionT, Node]:
-    """Another document that a user writes beside the spec, with the tree it came from. Nothing of it is environment.
+def document(
+    file: str, model: type[SectionT], what: str, environ: Mapping[str, str] | None = None
+) -> tuple[SectionT, Node]:
+    """Another document that a user writes beside the spec, with the tree it came from; ``what`` is what it is called.
 
-    Raises SpecError with all mistakes.
+    Without ``environ``, ``${`` is text like any other. Raises SpecError with all mistakes.
     """
     source = sources.read(file)
-    reader = Reader(source.name, None, what)
-    tree, diagnostics = reader.read(source.text), reader.diagnostics
+    reader = Reader(source.name, environ, what)
+    tree = reader.read(source.text)
     if tree is None:
-        raise SpecError(diagnostics)
-    try:
-        read = model.model_validate(tree.plain())
-    except ValidationError as error:
-        raise SpecError([*diagnostics, *translate(model, tree, error)]) from None
-    if diagnostics:
-        raise SpecError(diagnostics)
+        raise SpecError(reader.diagnostics)
+    read, mistakes = typed(model, tree)
+    if read is None or reader.diagnostics:
+        raise SpecError([*reader.diagnostics, *mistakes])
     return read, tree
-
-
-def _validate(tree: Node) -> Spec:
-    """The typed spec. A number or a truth value from the environment comes as text: its field says what it is."""
-    try:
-        return Spec.model_validate(tree.plain())
-    except ValidationError as error:
-        typed: dict[int, Any] = {}  # by node: an alias may stand for a number here and for text there
-        for details in error.errors(include_url=False, include_context=False):
-            node = tree.find(details["loc"])
-            mistyped = node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}
-            if mistyped and _NUMBER_OR_TRUTH.fullmatch(str(node.value)):
-                typed[id(node)] = json.loads(str(node.value))
-        if not typed:
-            raise
-    return Spec.model_validate(tree.plain(typed))
 
 
 def _anchor(spec: Spec, tree: Node) -> Spec:

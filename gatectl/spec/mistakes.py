@@ -1,20 +1,45 @@
-"""pydantic's errors in our words, at their places in the file."""
+"""From a tree to a typed document, or every mistake in our words at its place in the file."""
 
 import difflib
-from collections.abc import Mapping
+import json
+import re
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gatectl.diagnostics import Diagnostic
+from gatectl.spec.model import Section
 from gatectl.spec.tree import Node
 
+DocumentT = TypeVar("DocumentT", bound=Section)
+_NUMBER_OR_TRUTH = re.compile(r"true|false|0|-?[1-9][0-9]{0,19}")
+"""What a value from the environment may become, besides text: never a list or a mapping."""
 
-def translate(model: type[BaseModel], tree: Node, error: ValidationError) -> list[Diagnostic]:
-    """Why ``tree`` is no ``model``: every mistake once."""
-    found = (details for details in error.errors(include_url=False) if not _is_echo(tree, details))
-    return [_translate(model, tree, details) for details in found]
+
+def typed(model: type[DocumentT], tree: Node) -> tuple[DocumentT | None, list[Diagnostic]]:
+    """The document that a tree spells, or None and what is wrong with its types."""
+    try:
+        return _validate(model, tree), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, [_translate(model, tree, one) for one in details if not _is_echo(tree, one)]
+
+
+def _validate(model: type[DocumentT], tree: Node) -> DocumentT:
+    """A number or a truth value from the environment comes as text: its field says what it is."""
+    try:
+        return model.model_validate(tree.plain())
+    except ValidationError as error:
+        typed: dict[int, Any] = {}  # by node: an alias may stand for a number here and for text there
+        for details in error.errors(include_url=False, include_context=False):
+            node = tree.find(details["loc"])
+            mistyped = node.from_environment and details["type"] in {"int_type", "bool_type", "literal_error"}
+            if mistyped and _NUMBER_OR_TRUTH.fullmatch(str(node.value)):
+                typed[id(node)] = json.loads(str(node.value))
+        if not typed:
+            raise
+    return model.model_validate(tree.plain(typed))
 
 
 def _is_echo(tree: Node, details: Any) -> bool:
@@ -22,9 +47,7 @@ def _is_echo(tree: Node, details: Any) -> bool:
     return details["type"] == "too_short" and bool(tree.find(details["loc"]).value)
 
 
-def _translate(  # noqa: PLR0911 - one return for each kind of mistake
-    model: type[BaseModel], tree: Node, details: Any
-) -> Diagnostic:
+def _translate(model: type[Section], tree: Node, details: Any) -> Diagnostic:  # noqa: PLR0911 - one return for each kind of mistake
     """One of pydantic's errors in our words, at its place in the file."""
     path: tuple[int | str, ...] = details["loc"]
     kind: str = details["type"]
@@ -65,7 +88,7 @@ def _field(tree: Node, path: tuple[int | str, ...]) -> str:
     return field
 
 
-_TAGS = {"text", "object", "list", "[key]"}
+_TAGS = {"text", "number", "object", "list", "[key]"}
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -110,18 +133,19 @@ def _needed(path: tuple[int | str, ...]) -> str | None:
 
 
 @cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def _schema(model: type[Section]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The fields that there may be at a place, from the JSON Schema."""
-    options, definitions = [_schema(model)], _schema(model).get("$defs", {})
+def _fields_at(model: type[Section], path: tuple[int | str, ...]) -> list[str]:
+    """The fields that the language knows at a place, from the JSON Schema."""
+    schema = _schema(model)
+    options = [schema]
     for step in path:
         if step in _TAGS:
             continue
         found: list[dict[str, Any]] = []
-        for option in _resolved(options, definitions):
+        for option in _resolved(schema, options):
             if isinstance(step, int):
                 found += [option["items"]] if isinstance(option.get("items"), dict) else []
             elif step in option.get("properties", {}):
@@ -131,17 +155,17 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]
             elif "patternProperties" in option:
                 found += option["patternProperties"].values()
         options = found
-    return [name for option in _resolved(options, definitions) for name in option.get("properties", {})]
+    return [name for option in _resolved(schema, options) for name in option.get("properties", {})]
 
 
-def _resolved(options: list[dict[str, Any]], definitions: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _resolved(schema: dict[str, Any], options: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """References followed, alternatives spread out."""
     flat: list[dict[str, Any]] = []
     for option in options:
         if "$ref" in option:
-            flat += _resolved([definitions[option["$ref"].rpartition("/")[2]]], definitions)
+            flat += _resolved(schema, [schema["$defs"][option["$ref"].rpartition("/")[2]]])
         elif "anyOf" in option or "oneOf" in option:
-            flat += _resolved(option.get("anyOf") or option["oneOf"], definitions)
+            flat += _resolved(schema, option.get("anyOf") or option["oneOf"])
         else:
             flat.append(option)
     return flat

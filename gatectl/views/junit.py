@@ -111,5 +111,20 @@ def _mistake(diagnostic: Diagnostic) -> Case:
     return Case(f"{diagnostic.code}: {diagnostic.message}", failure=str(diagnostic), place=place)
 
 
-_SUITES: dict[str, Callable[[Any], list[Suite]]] = {"linted": _linted}
+def _tested(data: dict[str, Any]) -> list[Suite]:
+    """The user's own tests, and one for the coverage."""
+    cases = [
+        Case(test["name"], _expectations(test["failures"]), test["place"], test["seconds"]) for test in data["tests"]
+    ]
+    percent, least = data["coverage"]["percent"], data["fail_under"]
+    low = f"{percent}% are covered, and {least}% are asked for" if percent < least else None
+    return [(data["file"], cases), ("coverage", [Case(f"at least {least}%", low)])]
+
+
+def _expectations(failures: list[dict[str, Any]]) -> str | None:
+    lines = (f"{one['place']}: {one['field']}: expected {one['expected']}, got {one['got']}" for one in failures)
+    return "\n".join(lines) or None
+
+
+_SUITES: dict[str, Callable[[Any], list[Suite]]] = {"linted": _linted, "tested": _tested}
 """What each kind of result becomes."""

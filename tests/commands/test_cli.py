@@ -22,6 +22,8 @@ COMMANDS = [
     ["import", "envoy"],
     ["validate"],
     ["lint"],
+    ["explain"],
+    ["test"],
     ["render"],
     ["plan"],
     ["apply"],
@@ -89,6 +91,21 @@ def gatectl(
         pytest.param(["import", "openapi", str(EXAMPLE)], 65, id="not-openapi"),
         pytest.param(["import", "openapi", "/nonexistent.yaml"], 65, id="nothing-to-read"),
         pytest.param(["fmt", "-f", "/nonexistent.yaml"], 65, id="nothing-to-format"),
+        pytest.param(["explain"], 64, id="explain-what"),
+        pytest.param(["explain", "GET", "/", "x"], 64, id="explain-three-words"),
+        pytest.param(["explain", "GET"], 64, id="explain-no-path"),
+        pytest.param(["explain", "/", "-H", "no colon"], 64, id="no-header"),
+        pytest.param(["explain", "/", "--address", "here"], 64, id="no-address"),
+        pytest.param(["explain", "/", "--body-size", "big"], 64, id="no-size"),
+        pytest.param(["explain", "/", "--jwt", "does-not-exist.json"], 64, id="no-claims"),
+        pytest.param(["explain", "/", "--jwt", str(EXAMPLE)], 65, id="claims-that-are-no-json"),
+        pytest.param(["explain", "/", "--key", "@does-not-exist"], 64, id="no-key-file"),
+        pytest.param(["explain", "/", "--user", "a,b", "-f", str(EXAMPLE)], 64, id="no-user"),
+        pytest.param(["explain", "/", "--user", "a", "--key", "b", "-f", str(EXAMPLE)], 64, id="two-callers"),
+        pytest.param(["explain", "/", "-f", "does-not-exist.yaml"], 65, id="explain-no-such-spec"),
+        pytest.param(["explain", "DELETE", "/api/v1/users", "-f", str(EXAMPLE)], 0, id="a-refusal-is-explained"),
+        pytest.param(["test", "does-not-exist.yaml"], 65, id="no-such-tests"),
+        pytest.param(["test", "--fail-under", "101"], 64, id="more-than-all"),
         pytest.param(["render", "-f", str(EXAMPLE), "--to", str(ROOT)], 1, id="not-into-a-full-directory"),
     ],
 )
@@ -237,6 +254,20 @@ def test_render_writes_the_files_that_apply_would(tmp_path: Path) -> None:
         assert path.read_bytes() == (state / "current" / path.relative_to(rendered)).read_bytes()
     shown = json.loads(gatectl("render", "-f", str(EXAMPLE)).stdout)
     assert set(shown) == {str(path.relative_to(rendered)) for path in rendered.rglob("*.json")}
+
+
+@pytest.mark.parametrize("how", ["-", "@key"])
+def test_a_key_to_explain_need_not_be_in_a_process_list(tmp_path: Path, how: str) -> None:
+    (tmp_path / "key").write_text("a-key-of-nobody\n")
+    result = gatectl(
+        *("explain", "/healthz", "--key", how, "-f", str(EXAMPLE), "-o", "json"),
+        stdin="a-key-of-nobody\n",
+        directory=tmp_path,
+    )
+    document = json.loads(result.stdout)
+    assert document["answer"]["reason"] == "key-invalid"
+    assert document["credential"] == {"header": "x-api-key", "value": "(the key)", "filled_in": []}
+    assert "a-key-of-nobody" not in result.stdout
 
 
 def test_a_password_in_the_redis_url_is_never_shown() -> None:

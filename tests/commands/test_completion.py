@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -114,11 +113,12 @@ def test_bash_completes_with_the_script(desk: Path) -> None:
 
 
 def test_a_proposal_comes_at_once(desk: Path) -> None:
-    """No pydantic, no protobuf: the tree of the YAML is enough. The best of three: others share this machine."""
+    """No models, no protobuf: the tree of the YAML is enough. CPU time, for others share this machine."""
 
     def once() -> float:
-        started = time.perf_counter()
+        before = os.times()
         ask("bash", "gatectl get routes ", desk)
-        return time.perf_counter() - started
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
 
     assert min(once() for _ in range(3)) < 0.5

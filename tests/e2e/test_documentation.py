@@ -52,7 +52,7 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory as the documents suppose: a spec, a base with an overlay, what to import, and gatectl on PATH."""
+    """A directory as the documents suppose: spec, overlay, tests, what to import, and gatectl on PATH."""
     desk = tmp_path_factory.mktemp("desk")
     for name in ("gateway.yaml", "base.yaml"):
         shutil.copy(gateway.spec, desk / name)
@@ -64,6 +64,9 @@ def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (desk / ".gatectl").symlink_to(gateway.state_dir)
     with contextlib.closing(EnvoyAdmin(str(gateway.state_dir / "admin.sock"))) as admin:
         (desk / "config_dump.json").write_text(admin.config_dump() or "")
+    shutil.copy(Path(__file__).with_name("tests.yaml"), desk)
+    (desk / "claims.json").write_text('{"sub": "carol", "roles": ["customer"]}')
+    (desk / "key.txt").write_text("a-key-of-nobody")
     program = desk / "bin" / "gatectl"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gatectl "$@"\n')

@@ -53,6 +53,17 @@ class Broken:
         raise RuntimeError("boom: secret")
 
 
+async def test_a_watcher_is_told_what_a_request_was_taken_for_and_how_it_was_decided() -> None:
+    seen: list[tuple[Any, ...]] = []
+    book: Any = Book()
+    service = Authorization(book, (), lambda *told: seen.append(told))
+    for route in ("open", "nowhere"):
+        await service.check(check_request(request(route)))
+    (first, case, public), (_, refusal, unknown) = seen
+    assert (first.route, case.request, public.reason.code) == ("open", first, "public")
+    assert (refusal, unknown.reason.code) == (unknown, "route-unknown")
+
+
 @pytest.mark.parametrize("route", ["open", "any"])
 async def test_an_unforeseen_error_denies_and_tells_no_secret(route: str, caplog: pytest.LogCaptureFixture) -> None:
     book: Any = Book()

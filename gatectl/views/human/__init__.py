@@ -11,9 +11,10 @@ from rich.text import Text
 from gatectl.diagnostics import Diagnostic
 from gatectl.rollout.converge import OnEvent
 from gatectl.views import ask, colours
-from gatectl.views.human import credentials, gateway, lint, objects, rollout, spec_files
+from gatectl.views.human import credentials, gateway, lint, objects, rehearsal, rollout, spec_files
 
-_SHOW = gateway.SHOW | credentials.SHOW | lint.SHOW | objects.SHOW | rollout.SHOW | spec_files.SHOW
+_FAMILIES = (gateway, credentials, lint, objects, rehearsal, rollout, spec_files)
+_SHOW = {kind: show for family in _FAMILIES for kind, show in family.SHOW.items()}
 """How each kind of result looks; a family of results is a module beside this one."""
 
 
