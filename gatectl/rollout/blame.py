@@ -62,6 +62,13 @@ def refusal_of(bundle: Bundle) -> str | None:
     return diagnostics[0].message if diagnostics else None
 
 
+def tellable(words: str, records: Sequence[Record | None]) -> bool:
+    """May Envoy's words be shown when nobody is asked what they are about? Only if no spec that they can be about has a
+    secret, or they name an upstream that has none. ``records`` holds None for a spec that is not known.
+    """
+    return all(record is not None and not _is_secret(_named(words, record), record) for record in records)
+
+
 def _named(words: str, record: Record) -> Guilty | None:
     """A cluster that Envoy's words name, when its upstream goes by that name."""
     for name in record.effective["upstreams"]:

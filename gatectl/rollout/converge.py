@@ -136,13 +136,14 @@ def _report(node: Node, timeout: float) -> Report:
 
 def _words(node: Node, offset: int, kinds: Sequence[str]) -> str | None:
     """Envoy's own words: in its log, and for listeners also in what its admin shows."""
-    reasons = _logged(node.log, offset) if node.log is not None and node.log.exists() else []
+    reasons = logged(node.log, offset) if node.log is not None and node.log.exists() else []
     if not reasons and "lds" in kinds:
         reasons = node.admin.listener_errors()
     return " ".join(reasons[-1].split()) if reasons else None
 
 
-def _logged(log: Path, offset: int) -> list[str]:
+def logged(log: Path, offset: int) -> list[str]:
+    """Why an Envoy refused files, in its own words, from a place in its log on; the oldest first. Raises OSError."""
     with log.open("rb") as file:
         file.seek(offset)
         return _REFUSAL.findall(file.read(1 << 20).decode(errors="replace"))

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from gatectl.compiler.names import ROUTES
+from gatectl.rollout.certificates import Certificate, parse
 
 KINDS = ("lds", "cds", "rds")
 _PREFIX = {"lds": "listener_manager.lds", "cds": "cluster_manager.cds", "rds": f"http.{ROUTES}.rds.{ROUTES}"}
@@ -21,6 +22,8 @@ class Progress:
     version: str | None
     refused: int
     """How often a file was rejected or could not be read, since the start."""
+    taken_at: int | None = None
+    """When a file was read and accepted last, by Envoy's clock: milliseconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -36,31 +39,51 @@ class Report:
         return [kind for kind in KINDS if self.kinds[kind].refused > before.kinds[kind].refused]
 
 
+@dataclass(frozen=True)
+class Info:
+    """What an Envoy says of itself. ``version`` as in ``1.40.0``; ``node`` is the id in its bootstrap, empty when there
+    is none; ``live`` is False while it starts up or drains.
+    """
+
+    version: str
+    node: str
+    live: bool
+    uptime_seconds: int
+
+
 class EnvoyAdmin:
     """Client of one Envoy's admin interface: a unix socket's path, or an ``http://`` URL."""
 
     def __init__(self, address: str) -> None:
+        """Raises ValueError for a URL that nobody could ask."""
         self.address = address
         unix = not address.startswith("http")
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=address) if unix else None,
-            base_url="http://envoy" if unix else address,
-            timeout=2,
-            trust_env=False,
-        )
+        try:
+            self._client = httpx.Client(
+                transport=httpx.HTTPTransport(uds=address) if unix else None,
+                base_url="http://envoy" if unix else address,
+                timeout=2,
+                trust_env=False,
+            )
+        except httpx.InvalidURL as error:
+            raise ValueError(str(error)) from None
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for an answer, for whoever looks again and again: one question to a frozen Envoy is enough."""
+        self._client.timeout = httpx.Timeout(2, read=seconds)
 
     def report(self) -> Report | None:
         """The counters now; None when Envoy cannot be reached."""
         try:
             text = self._client.get("/stats", params={"filter": _FILTER}).text
-        except httpx.HTTPError:
+            stats = dict(_STAT.findall(text))
+            return Report(
+                {kind: _progress(stats, prefix) for kind, prefix in _PREFIX.items()},
+                int(stats.get("cluster_manager.warming_clusters", 0)),
+                int(stats.get("server.uptime", 0)),
+            )
+        except (httpx.HTTPError, ValueError):
             return None
-        stats = dict(_STAT.findall(text))
-        return Report(
-            {kind: _progress(stats, prefix) for kind, prefix in _PREFIX.items()},
-            int(stats.get("cluster_manager.warming_clusters", 0)),
-            int(stats.get("server.uptime", 0)),
-        )
 
     def config_dump(self) -> str | None:
         """Everything it obeys, endpoints included, as JSON; None when it cannot be reached."""
@@ -70,13 +93,23 @@ class EnvoyAdmin:
             return None
         return answer.text if answer.status_code == 200 else None
 
-    def version(self) -> str | None:
-        """Envoy's own version, ``1.40.0``; None when it cannot be reached."""
+    def info(self) -> Info | None:
+        """Who it is; None when it cannot be reached, or is no Envoy."""
         try:
-            text: str = self._client.get("/server_info").json()["version"]
-        except (httpx.HTTPError, ValueError, KeyError):
+            document = self._client.get("/server_info").json()
+            text, state = str(document["version"]), document["state"]
+            node = str(document.get("node", {}).get("id", ""))
+            uptime = int(str(document["uptime_current_epoch"]).removesuffix("s"))
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return text.split("/")[1] if "/" in text else text
+        return Info(text.split("/")[1] if "/" in text else text, node, state == "LIVE", uptime)
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Every certificate that it has loaded; none when it cannot be reached."""
+        try:
+            return parse(self._client.get("/certs").json())
+        except (httpx.HTTPError, ValueError):
+            return ()
 
     def live_names(self) -> dict[str, frozenset[str]]:
         """What it really has: names of ``listeners``, ``clusters`` and ``routes`` (with their virtual host) that came
@@ -107,22 +140,18 @@ class EnvoyAdmin:
         except (httpx.HTTPError, ValueError, AttributeError, KeyError, TypeError):
             return []
 
-    def node_id(self) -> str | None:
-        """The id in Envoy's bootstrap; empty when it has none, None when it cannot be reached."""
-        try:
-            return str(self._client.get("/server_info").json().get("node", {}).get("id", ""))
-        except (httpx.HTTPError, ValueError, AttributeError):
-            return None
-
     def close(self) -> None:
         """Free the connection."""
         self._client.close()
 
 
-_FILTER = r"(^|\.)(lds|cds|rds\..*)\.(version_text|update_rejected|update_failure)$|warming_clusters$|^server\.uptime$"
+_FILTER = (
+    r"(^|\.)(lds|cds|rds\..*)\.(version_text|update_rejected|update_failure|update_time)$"
+    r"|warming_clusters$|^server\.uptime$"
+)
 
 
 def _progress(stats: dict[str, str], prefix: str) -> Progress:
     version = stats.get(f"{prefix}.version_text", "").strip('"')
     refused = sum(int(stats.get(f"{prefix}.{counter}", 0)) for counter in ("update_rejected", "update_failure"))
-    return Progress(version or None, refused)
+    return Progress(version or None, refused, int(stats.get(f"{prefix}.update_time", 0)) or None)

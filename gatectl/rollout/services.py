@@ -34,12 +34,16 @@ class ServiceAdmin:
                 document["ready"],
                 document["current"],
                 tuple(document["revisions"]),
-                dict(document["rejected"]),
-                document["workers"],
-                document["workers_up"],
+                {str(slot): str(reason) for slot, reason in dict(document["rejected"]).items()},
+                int(document["workers"]),
+                int(document["workers_up"]),
             )
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return None
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for an answer, for whoever looks again and again: one question to a frozen service is enough."""
+        self._client.timeout = httpx.Timeout(2, read=seconds)
 
     def close(self) -> None:
         """Free the connection."""

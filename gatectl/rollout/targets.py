@@ -92,15 +92,28 @@ def refuse_strangers(targets: Targets, store: Store) -> None:
 
 
 def _node(state_dir: Path, address: str) -> Node:
+    admin = admin_at(address)
+    info = admin.info()
+    if info is None:
+        raise GatectlError(f"Envoy at {address} cannot be reached", 5)
+    return node_of(state_dir, admin, info.node)
+
+
+def admin_at(address: str) -> EnvoyAdmin:
+    """A client of the Envoy that the user names. Raises GatectlError (64) when the address cannot be one."""
     if not address.startswith(("http://", "/", ".")):
         raise GatectlError(f"--admin must be an http:// URL or the path of a socket, not {address}", 64)
-    admin = EnvoyAdmin(address.rstrip("/"))
-    node = admin.node_id()
-    if node is None:
-        raise GatectlError(f"Envoy at {address} cannot be reached", 5)
+    try:
+        return EnvoyAdmin(address.rstrip("/"))
+    except ValueError:
+        raise GatectlError(f"--admin is no URL that can be asked: {address}", 64) from None
+
+
+def node_of(state_dir: Path, admin: EnvoyAdmin, node: str) -> Node:
+    """The Envoy with an id, and where it sees its files: in a directory of its own, if there is one."""
     slot = f"{NODES}/{node}/{CURRENT}"
-    own = "/" not in node and (state_dir / slot).parent.is_dir()
-    return Node(node if own else address, admin, slot if own else CURRENT)
+    own = bool(node) and "/" not in node and (state_dir / slot).parent.is_dir()
+    return Node(node if own else admin.address, admin, slot if own else CURRENT)
 
 
 def _service(text: str) -> ServiceAdmin:

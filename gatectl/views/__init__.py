@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -30,6 +30,9 @@ class View(Protocol):
 
     def result(self, kind: str, data: Any) -> None:
         """The command's result, on stdout."""
+
+    def repeating(self, kind: str) -> AbstractContextManager[Callable[[Any], None]]:
+        """Shows one result after the other for as long as the block lasts, on stdout."""
 
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """Mistakes in the spec."""

@@ -1,15 +1,21 @@
 """What all machine formats do alike: everything but the result is told on stderr, line by line."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from gatectl.rollout.converge import OnEvent
-from gatectl.views import ask
+from gatectl.views import View, ask
 
 
-class Aside:
+class Aside(View):
     """The part of a view that is no result."""
+
+    @contextmanager
+    def repeating(self, kind: str) -> Iterator[Callable[[Any], None]]:
+        """One document after the other."""
+        yield lambda data: self.result(kind, data)
 
     def progress(self, message: str) -> None:
         """One line."""

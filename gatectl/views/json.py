@@ -2,9 +2,12 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gatectl.diagnostics import Diagnostic
+from gatectl.views import write
 from gatectl.views.aside import Aside
 
 
@@ -14,6 +17,11 @@ class JsonView(Aside):
     def result(self, kind: str, data: Any) -> None:  # noqa: ARG002 - the shape speaks for itself
         """One document."""
         _print(data)
+
+    @contextmanager
+    def repeating(self, kind: str) -> Iterator[Callable[[Any], None]]:  # noqa: ARG002 - the shape speaks for itself
+        """One document a line (NDJSON)."""
+        yield lambda data: write(json.dumps(data, ensure_ascii=False) + "\n")
 
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """All of them in one document."""

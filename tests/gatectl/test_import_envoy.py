@@ -215,7 +215,7 @@ def ordinary(short: Path) -> tuple[str, str]:
     process = subprocess.Popen([*command, "-l", "error"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     admin = EnvoyAdmin(str(short / "a"))
     try:
-        until(lambda: admin.version() is not None, "Envoy is up")
+        until(lambda: admin.info() is not None, "Envoy is up")
         dump = admin.config_dump()
     finally:
         admin.close()

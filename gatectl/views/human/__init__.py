@@ -1,21 +1,24 @@
 """For people: short sentences, tables, colours on a terminal only."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 from gatectl.diagnostics import Diagnostic
 from gatectl.rollout.converge import OnEvent
 from gatectl.views import ask, colours
-from gatectl.views.human import credentials, gateway, lint, objects, rehearsal, rollout, spec_files
+from gatectl.views.human import credentials, gateway, lint, objects, rehearsal, rollout, spec_files, status
 
-_FAMILIES = (gateway, credentials, lint, objects, rehearsal, rollout, spec_files)
+_FAMILIES = (gateway, credentials, lint, objects, rehearsal, rollout, spec_files, status)
 _SHOW = {kind: show for family in _FAMILIES for kind, show in family.SHOW.items()}
 """How each kind of result looks; a family of results is a module beside this one."""
+_PICTURES: dict[str, Callable[[Any], RenderableType]] = {"status": status.picture}
+"""Results that may be shown again and again in one place."""
 
 
 class HumanView:
@@ -28,6 +31,20 @@ class HumanView:
     def result(self, kind: str, data: Any) -> None:
         """Shown by what it is: each kind of result has its function."""
         _SHOW[kind](self._out, data)
+
+    @contextmanager
+    def repeating(self, kind: str) -> Iterator[Callable[[Any], None]]:
+        """Drawn over the last one on a terminal, one below the other elsewhere."""
+        if not self._out.is_terminal:
+            yield lambda data: self._below(kind, data)
+            return
+        with Live(console=self._out, auto_refresh=False, vertical_overflow="crop") as live:
+            yield lambda data: live.update(_PICTURES[kind](data), refresh=True)
+
+    def _below(self, kind: str, data: Any) -> None:
+        self.result(kind, data)
+        self._out.print()
+        self._out.file.flush()
 
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """One line each, in reading order; editors link ``file:line:column``."""

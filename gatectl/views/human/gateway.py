@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 
 def _validated(out: Console, data: dict[str, Any]) -> None:
@@ -24,19 +22,6 @@ def _reloaded(out: Console, data: dict[str, Any]) -> None:
     out.print(text, style="green")
     if data["restart_for_development"]:
         out.print("  `development` has changed: it is read when `gatectl dev` starts")
-
-
-def _status(out: Console, data: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("PART", "STATE", "REVISION", "ADDRESS", "DETAIL"):
-        table.add_column(column)
-    for part in data["parts"]:
-        style = {"ok": "green", "synced": "green"}.get(part["state"], "red")
-        state = Text(part["state"].upper(), style)
-        table.add_row(part["part"], state, part["revision"] or "-", part["address"], part["detail"] or "")
-    out.print(f"{data['gateway']} in {data['state_dir']}: revision {data['revision'] or 'none'}")
-    if data["parts"]:
-        out.print(table)
 
 
 def _ready(out: Console, data: dict[str, Any]) -> None:
@@ -79,7 +64,6 @@ def _text(out: Console, data: str) -> None:
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "validated": _validated,
     "reloaded": _reloaded,
-    "status": _status,
     "ready": _ready,
     "rendered": _rendered,
     "initialised": _initialised,
