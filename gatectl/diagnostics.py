@@ -84,7 +84,7 @@ class Diagnostic:
 
 
 def printable(text: str) -> str:
-    """``text`` as one line that cannot steer a terminal: what is not printable is escaped."""
+    """``text`` with everything that could steer a terminal, or begin a line of its own, spelt out."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

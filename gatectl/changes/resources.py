@@ -19,6 +19,8 @@ from gatectl.spec.record import Record
 from ratelimit_svc import policy as limits
 
 HIDDEN = "(hidden)"
+NAMED = "(named)"
+"""In a set of hidden resources: those of this kind may not even be named."""
 UPSTREAM_IN_ROUTE = {"timeout", "retries", "hash_by"}
 """Fields of an upstream that its routes are made of."""
 _REVISION = b'"(revision)"'
@@ -34,9 +36,19 @@ class Contents:
     authz: authz.Policy
     limits: limits.Policy
 
+    def of(self, kind: str) -> dict[str, Any]:
+        """The resources of one kind, by name."""
+        return {name: one for (known, name), one in self.resources.items() if known == kind}
+
     def names(self, kind: str) -> set[str]:
         """The names of the resources of one kind."""
-        return {name for known, name in self.resources if known == kind}
+        return set(self.of(kind))
+
+    @property
+    def listener(self) -> dict[str, Any]:
+        """The one listener."""
+        (listener,) = self.of("listener").values()
+        return dict(listener)
 
 
 def contents(bundle: Bundle) -> Contents:
@@ -72,7 +84,8 @@ def diff(before: Contents | None, after: Contents, old: Record | None, new: Reco
                 continue
             shown = not any(one is None or key in one or (key[0], "*") in one for one in hidden)
             fields = tuple(_fields(was[key], now[key], "", shown=shown))
-        changes.append(Change(action, key[0], HIDDEN if nameless else key[1], None, fields))
+        secret = nameless or any((key[0], NAMED) in one for one in hidden if one is not None)
+        changes.append(Change(action, key[0], HIDDEN if secret else key[1], None, fields))
     return tuple(changes)
 
 
@@ -101,6 +114,8 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
     upstreams = {path[1] for path in tainted if path[0] == "upstreams" and path[2] in UPSTREAM_IN_ROUTE}
     hidden |= {(kind, name) for kind in ("envoy route", "access policy") for name in own}
     hidden |= {("envoy route", route["name"]) for route in routes if route["upstream"] in upstreams}
+    if any(path[2:4] == ("match", "hosts") for path in tainted):
+        hidden.add(("virtual host", NAMED))
     if sections & {"routes", "cors"}:
         hidden.add(("virtual host", "*"))
     if sections & {"cors", "rate_limits"}:

@@ -18,6 +18,7 @@ from gatectl.commands.options import (
     Services,
     StateDir,
     Timeout,
+    Wait,
 )
 from gatectl.views import view
 
@@ -35,9 +36,7 @@ def run(
     allow_deletes: AllowDeletes = False,
     message: Message = None,
     timeout: Timeout = 30,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the running gateway; --no-wait only writes the files.")
-    ] = True,
+    wait: Wait = True,
     output: OutputOption = "human",
 ) -> int:
     """Bring a spec into force on the running gateway.

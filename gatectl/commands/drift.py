@@ -29,7 +29,7 @@ def run(
 
       gatectl drift --detailed-exitcode -o json
     """
-    from gatectl.rollout.drift import drift
+    from gatectl.rollout.drift import drift, refuse_nobody
     from gatectl.rollout.place import read_running
     from gatectl.rollout.store import CURRENT, Store, in_force
     from gatectl.rollout.targets import targets_of
@@ -37,6 +37,7 @@ def run(
     store, current = Store(state_dir), Store(state_dir).generation(CURRENT)
     targets = targets_of(state_dir, read_running(state_dir), admins=admins or (), services=services or ())
     found = drift(store, targets)
+    refuse_nobody(found, store, targets)
     data = {"revision": in_force(current) if current else None, "drift": [asdict(one) for one in found]}
     view(output).result("drift", data)
     return 2 if found and detailed_exitcode else 0

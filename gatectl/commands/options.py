@@ -65,5 +65,8 @@ Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="An attribute of the user; repeatable.", metavar="NAME=VALUE")
 ]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, max=600, help="Longest wait for each step, in seconds.")]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait for the running gateway; --no-wait only writes the files.")
+]
 DEFAULT_FILES = ["gateway.yaml"]
 DEFAULT_STATE_DIR = Path(".gatectl")

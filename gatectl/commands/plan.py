@@ -16,7 +16,10 @@ def run(
     services: Services = None,
     envoy: EnvoyOption = "auto",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Also write the plan here, for `gatectl apply PLAN`.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--out", help="Also write the plan here, for `gatectl apply PLAN`.", metavar="FILE", dir_okay=False
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes or drift.")
@@ -43,7 +46,7 @@ def run(
 
     shown = view(output)
     plan = propose(files, Place(state_dir, admins or (), services or (), envoy), shown.progress).plan
-    shown.result("planned", plan.data())
     if out is not None:
         plan.write(out)
+    shown.result("planned", plan.data())
     return 2 if detailed_exitcode and (plan.changed or plan.drift) else 0

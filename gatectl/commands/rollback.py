@@ -15,6 +15,7 @@ from gatectl.commands.options import (
     Services,
     StateDir,
     Timeout,
+    Wait,
 )
 from gatectl.views import view
 
@@ -31,6 +32,7 @@ def run(
     allow_deletes: AllowDeletes = False,
     message: Message = None,
     timeout: Timeout = 30,
+    wait: Wait = True,
     output: OutputOption = "human",
 ) -> int:
     """Go forward to an old generation, through the same proof as any other.
@@ -47,8 +49,9 @@ def run(
     from gatectl.rollout.proposal import Place, propose_rollback
 
     shown = view(output)
-    place = Place(state_dir, admins or (), services or (), envoy)
+    place = Place(state_dir, admins or (), services or (), envoy, wait)
     proposal = propose_rollback(revision, place, shown.progress)
+    quiet = output != "human"
     return carry_out(
-        proposal, shown, timeout, message, approved=auto_approve, deletes=allow_deletes, quiet=output != "human"
+        proposal, shown, timeout, message, approved=auto_approve, deletes=allow_deletes, quiet=quiet, wait=wait
     )

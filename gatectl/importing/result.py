@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatectl.diagnostics import Diagnostic, GatectlError
-from gatectl.importing.writing import written
 from gatectl.spec import check, draft
+from gatectl.spec.formatting.writing import written
 from gatectl.spec.model import Spec
 from gatectl.spec.tree import Reader
 

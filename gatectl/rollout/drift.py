@@ -1,9 +1,10 @@
 """What is not as it was applied: files that were changed by hand, nodes and services that obey something else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout.envoy_admin import KINDS
 from gatectl.rollout.store import CURRENT, Store, in_force
@@ -42,6 +43,13 @@ def drift(store: Store, targets: Targets) -> tuple[Drift, ...]:
         elif status.current != revision:
             found.append(Drift("behind", service.name, f"obeys {status.current or 'nothing'}, not {revision}"))
     return tuple(found)
+
+
+def refuse_nobody(found: Sequence[Drift], store: Store, targets: Targets) -> None:
+    """Raise GatectlError (5) when there was nobody to ask: "no drift" would be a guess."""
+    if not (found or targets.everybody):
+        hint = "`gatectl up` starts one; --admin and --service name others"
+        raise GatectlError(f"no gateway runs in {store.state_dir}: {hint}", 5)
 
 
 def _node(node: Node, revision: str, bundle: Bundle | None) -> Iterator[Drift]:

@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gatectl.diagnostics import GatectlError
+
 HISTORY = "history.jsonl"
 Action = Literal["apply", "rollback", "up", "dev"]
 Outcome = Literal["applied", "rejected", "not converged", "failed", "interrupted"]
@@ -49,11 +51,16 @@ def append(state_dir: Path, entry: Entry) -> None:
 
 
 def read(state_dir: Path) -> list[Entry]:
-    """Every entry, oldest first. Lines that are damaged are passed over."""
+    """Every entry, oldest first. Lines that are damaged are passed over. Raises GatectlError when it is there and
+    cannot be read: that is not the same as nothing.
+    """
+    path = state_dir / HISTORY
     try:
-        lines = (state_dir / HISTORY).read_bytes().splitlines()
-    except OSError:
+        lines = path.read_bytes().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise GatectlError(f"{path} cannot be read: {error.strerror}") from None
     return [entry for line in lines if (entry := _entry(line)) is not None]
 
 

@@ -24,6 +24,8 @@ from gatectl.rollout.store import CURRENT, Store, in_force
 from gatectl.rollout.targets import Targets
 from gatectl.spec.record import Record
 
+UNKNOWN = "it is not known which spec the gateway runs: only what is rendered can be compared"
+"""What people are told when ``Plan.changes`` is None."""
 FEW = 3
 """Fewer deletions than this are no mass."""
 
@@ -35,6 +37,7 @@ class Plan(BaseModel):
 
     format: Literal[1] = 1
     gateway: str
+    """Its name as the spec writes it."""
     base: str | None
     revision: str
     files: tuple[str, ...]
@@ -84,7 +87,7 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
     nameless = before is not None and resources.names_hidden(known, record)
     differs = base != bundle.revision
     return Plan(
-        gateway=bundle.gateway,
+        gateway=name_of(record),
         base=base,
         revision=bundle.revision,
         files=record.files if record else (),
@@ -99,6 +102,11 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
     )
 
 
+def name_of(record: Record | None) -> str:
+    """The gateway's name as it may be shown: without a record, nobody knows where it came from."""
+    return str(record.effective["name"]) if record else resources.HIDDEN
+
+
 def refuse_mass_deletion(plan: Plan) -> None:
     """Raise GatectlError when more than half of something goes: a wrong file is likelier than a wish."""
     for kind, (gone, count) in plan.deletes.items():
@@ -109,25 +117,25 @@ def refuse_mass_deletion(plan: Plan) -> None:
 def read_plan(path: Path) -> Plan:
     """A plan that was written to a file. Raises GatectlError when it cannot be read (1) or is none (65)."""
     try:
-        return Plan.model_validate_json(path.read_bytes())
+        plan = Plan.model_validate_json(path.read_bytes())
     except OSError as error:
         raise GatectlError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError:
-        raise GatectlError(f"{path} is not a plan of this gatectl: `gatectl plan --out {path}` makes one", 65) from None
+        plan = None
+    if plan is None or not plan.files:  # without files there is no spec to render again
+        raise GatectlError(f"{path} is not a plan of this gatectl: `gatectl plan --out {path}` makes one", 65)
+    return plan
 
 
-def refuse_stale(plan: Plan, bundle: Bundle, store: Store) -> None:
-    """Raise GatectlError unless the spec still renders to what was planned, over what was in force then.
-
-    A plan that has been carried out already is not stale.
+def refuse_stale(plan: Plan, now: Plan) -> None:
+    """Raise GatectlError unless the spec still renders to what was planned, over what was in force then; what is in
+    force already is not stale. ``now`` is the plan that would be made now.
     """
-    if (plan.gateway, plan.revision) != (bundle.gateway, bundle.revision):
-        moved = f"the plan is for revision {plan.revision}, and the spec renders to {bundle.revision} by now"
+    if plan.revision != now.revision:
+        moved = f"the plan is for revision {plan.revision}, and the spec renders to {now.revision} by now"
         raise GatectlError(f"{moved}: plan again")
-    generation = store.generation(CURRENT)
-    base = in_force(generation) if generation else None
-    if base not in {plan.base, plan.revision}:
-        moved = f"the plan was made over {plan.base or 'nothing'}, and {base or 'nothing'} is in force by now"
+    if now.base not in {plan.base, plan.revision}:
+        moved = f"the plan was made over {plan.base or 'nothing'}, and {now.base or 'nothing'} is in force by now"
         raise GatectlError(f"{moved}: plan again")
 
 

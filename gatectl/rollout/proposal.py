@@ -15,7 +15,7 @@ from gatectl.rollout.converge import OnEvent
 from gatectl.rollout.history import Action
 from gatectl.rollout.place import Running, read_running
 from gatectl.rollout.plan import Plan
-from gatectl.rollout.store import PREVIOUS, Store
+from gatectl.rollout.store import CURRENT, PREVIOUS, Store, in_force
 from gatectl.rollout.targets import Targets, refuse_strangers, targets_of
 from gatectl.spec.record import Record
 
@@ -81,7 +81,7 @@ def propose_again(path: Path, files: Sequence[str] | None, place: Place, on_prog
     """What a saved plan says, from its own files or from ``files``. Raises GatectlError when it is stale."""
     saved = plans.read_plan(path)
     proposal = propose(files or saved.files, place, on_progress)
-    plans.refuse_stale(saved, proposal.bundle, proposal.store)
+    plans.refuse_stale(saved, proposal.plan)
     return proposal
 
 
@@ -90,8 +90,9 @@ def propose_rollback(revision: str | None, place: Place, on_progress: OnProgress
     running, store = read_running(place.state_dir), Store(place.state_dir)
     name = store.resolve(revision, PREVIOUS)
     record = records.read_record(place.state_dir, name)
+    documents = store.documents(name)
     manifest = store.manifest(name) or {}
-    bundle = Bundle(str(manifest.get("gateway", "")), name, store.documents(name))
+    bundle = Bundle(str(manifest.get("gateway", "")), name, documents)
     on_progress(f"checking generation {name}")
     diagnostics, _ = envoy_check.check(bundle, place.envoy)
     if diagnostics:
@@ -112,10 +113,11 @@ def _proposal(
     gone.
     """
     if running is not None and running.gateway != bundle.gateway:
+        current = store.generation(CURRENT)
+        known = records.read_record(place.state_dir, in_force(current) if current else None)
+        own, other = plans.name_of(record), plans.name_of(known)
         hint = "give the spec that name, or another --state-dir"
-        raise GatectlError(
-            f'"{running.gateway}" runs in {place.state_dir}, and this spec is "{bundle.gateway}": {hint}'
-        )
+        raise GatectlError(f'"{other}" runs in {place.state_dir}, and this spec is "{own}": {hint}')
     targets = Targets()
     if place.wait:
         targets = targets_of(place.state_dir, running, admins=place.admins, services=place.services)

@@ -1,22 +1,31 @@
 """The record of a spec beside its generation, and the key that fingerprints of secrets are made with."""
 
 import contextlib
+import hashlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from gatectl.diagnostics import GatectlError
+from gatectl.diagnostics import GatectlError, printable
+from gatectl.render.bundle import canonical
 from gatectl.rollout.place import write_whole
 from gatectl.rollout.store import GENERATIONS, Store
+from gatectl.spec.formatting.writing import written
 from gatectl.spec.model import Spec
 from gatectl.spec.record import Record, record
 from gatectl.spec.tree import Node
 
 KEY = "fingerprint.key"
 RECORD = "spec.json"
+
+
+class Kept(BaseModel):
+    """The file: a record, and the digest by which a change by hand is found."""
+
+    digest: str
+    record: Record
 
 
 def record_of(spec: Spec, tree: Node, files: Sequence[str], state_dir: Path) -> Record:
@@ -36,11 +45,12 @@ def prepare_key(state_dir: Path) -> bool:
 
 
 def read_record(state_dir: Path, revision: str | None) -> Record | None:
-    """What is known of the spec that a revision was made of; None when nothing is."""
+    """What is known of the spec that a revision was made of; None when nothing is, or when it was changed by hand."""
     if revision is None:
         return None
     with contextlib.suppress(OSError, ValidationError):
-        return Record.model_validate_json((state_dir / GENERATIONS / revision / RECORD).read_bytes())
+        kept = Kept.model_validate_json((state_dir / GENERATIONS / revision / RECORD).read_bytes())
+        return kept.record if kept.digest == _digest(kept.record) else None
     return None
 
 
@@ -50,14 +60,19 @@ def dump(state_dir: Path, revision: str | None) -> str:
     kept = read_record(state_dir, name)
     if kept is None:
         raise GatectlError(f"nothing is known of the spec that {name} was made of")
-    head = f"# revision {name}, from {', '.join(kept.files)}\n"
-    return head + yaml.safe_dump(kept.written, sort_keys=False, allow_unicode=True, width=120)
+    heading = printable(f"revision {name}, from {', '.join(kept.files)}")
+    return written(kept.written, [heading], references=True)
 
 
 def write_record(state_dir: Path, revision: str, kept: Record) -> None:
     """Put a record beside its generation, unless the very same is there. Raises OSError."""
     if read_record(state_dir, revision) != kept:
-        write_whole(state_dir / GENERATIONS / revision / RECORD, kept.model_dump_json().encode())
+        content = Kept(digest=_digest(kept), record=kept).model_dump_json()
+        write_whole(state_dir / GENERATIONS / revision / RECORD, content.encode())
+
+
+def _digest(kept: Record) -> str:
+    return hashlib.sha256(canonical(kept.model_dump(mode="json")).encode()).hexdigest()
 
 
 def _key(state_dir: Path) -> bytes | None:

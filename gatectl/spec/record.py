@@ -1,7 +1,8 @@
 """What is kept of a spec beside the generation that it became: every word of it but the secrets.
 
 A value that came from the environment is kept as it was written (``${NAME}``), with a keyed fingerprint: enough to see
-that it changed, not enough to find out what it is. What is secret is decided by where a value came from, never by what
+that it changed, not enough to find out what it is. A literal that looks like a reference is kept as ``$${NAME}``, so
+that the two are never confused. What is secret is decided by where a value came from, never by what
 it looks like.
 """
 
@@ -51,7 +52,7 @@ def record(spec: Spec, tree: Node, files: Sequence[str], key: bytes) -> Record:
         if isinstance(value, list):
             items = below if isinstance(below, list) else [None] * len(value)
             return [redacted(child, items[index], step(pointer, index)) for index, child in enumerate(value)]
-        return value
+        return value.replace("${", "$${") if isinstance(value, str) else value
 
     effective = redacted(spec.model_dump(mode="json"), tree, "")
     written = redacted(spec.model_dump(mode="json", exclude_unset=True), tree, "")

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from gatectl.changes.words import lines
-from gatectl.rollout.plan import Plan
+from gatectl.changes.words import cut, lines
+from gatectl.diagnostics import printable
+from gatectl.rollout.plan import UNKNOWN, Plan
 from gatectl.views import write
 from gatectl.views.human import HumanView
 
+LONGEST_LINE = 500
+"""Characters; the fences of a frame are as long as its longest line at most."""
 LARGEST = 60_000
 """Characters; a comment on GitHub may have 65,536."""
 
@@ -24,7 +27,8 @@ class MarkdownView(HumanView):
 
 def _plan(plan: Plan) -> str:
     summary = plan.summary
-    title = f"### gatectl plan: {plan.gateway}\n\n"
+    name = cut(plan.gateway).replace("`", "'")  # in a span of code, nothing is a mark, a link or a mention
+    title = f"### gatectl plan: `{name}`\n\n"
     if plan.changed:
         title += (
             f"**{summary['add']} to add, {summary['change']} to change, {summary['delete']} to destroy** "
@@ -32,6 +36,10 @@ def _plan(plan: Plan) -> str:
         )
     else:
         title += f"No changes: `{plan.revision}` is in force.\n"
+    if plan.interrupted:
+        title += f"\nThe rollout of `{plan.interrupted}` was interrupted: `{plan.base or 'nothing'}` is in force.\n"
+    if plan.changes is None:
+        title += f"\n{UNKNOWN[0].upper()}{UNKNOWN[1:]}.\n"
     levels = [
         ("Warnings", [("!", f"{one.kind} {one.object}: {one.message}") for one in plan.effects]),
         ("Drift", [("!", f"{one.part}: {one.message}") for one in plan.drift]),
@@ -51,7 +59,7 @@ def _level(title: str, found: list[tuple[str, str]], room: int) -> str:
     body: list[str] = []
     for sign, line in found:
         # GitHub colours lines of a diff by their first character: a change is neither added nor deleted
-        text = f"{'!' if sign == '~' else sign} {line}"
+        text = f"{'!' if sign == '~' else sign} {printable(line[:LONGEST_LINE])}"
         room -= len(text) + 1
         if room < 0:
             break

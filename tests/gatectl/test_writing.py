@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatectl.importing.names import Names, slug, variable
-from gatectl.importing.writing import written
 from gatectl.spec.formatting import formatted
+from gatectl.spec.formatting.writing import written
 from tests.gatectl.specs import tree
 
 WORDS = ["true", "Null", "no", "012", "1e3", "~", "", "${HOME}", "$${A}", "${", "a: b", "a #b", "- a", "é", "5s", "x:1"]

@@ -9,9 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gatectl.changes.words import lines
+from gatectl.changes.words import cut, lines
+from gatectl.diagnostics import printable
 from gatectl.rollout.converge import Event
-from gatectl.rollout.plan import Plan
+from gatectl.rollout.plan import UNKNOWN, Plan
 
 MOST_LINES = 40
 """Of one level of a plan; ``-o json`` has all."""
@@ -57,12 +58,13 @@ class Board:
 
 def _planned(out: Console, data: dict[str, Any]) -> None:
     plan = Plan.model_validate({name: data[name] for name in Plan.model_fields})
-    out.print(f"{plan.gateway}: {plan.base or 'nothing'} → {plan.revision}" if plan.changed else plan.gateway)
+    name = cut(plan.gateway)
+    out.print(f"{name}: {plan.base or 'nothing'} → {plan.revision}" if plan.changed else name)
     if plan.interrupted:
         state = f"{plan.base or 'nothing'} is in force"
         out.print(f"\nthe rollout of {plan.interrupted} was interrupted: {state}", style="yellow")
     if plan.changes is None:
-        out.print("\n  it is not known which spec the gateway runs: only what is rendered can be compared")
+        out.print(f"\n  {UNKNOWN}")
     _level(out, None, [line for change in plan.changes or () for line in lines(change)])
     _level(out, "What that changes in Envoy and the services", [one for each in plan.resources for one in lines(each)])
     _level(out, "Drift", [("!", f"{one.part}: {one.message}") for one in plan.drift])
@@ -82,7 +84,7 @@ def _level(out: Console, title: str | None, found: list[tuple[str, str]]) -> Non
         return
     out.print(f"\n{title}:" if title else "")
     for sign, text in found[:MOST_LINES]:
-        out.print(Text(f"  {sign} ", _STYLES[sign]).append(text, "default"))
+        out.print(Text(f"  {sign} ", _STYLES[sign]).append(printable(text), "default"))
     if len(found) > MOST_LINES:
         out.print(f"  … and {len(found) - MOST_LINES} more lines: -o json has all of them", style="dim")
 
@@ -107,14 +109,14 @@ def _history(out: Console, data: dict[str, Any]) -> None:
         style = "green" if entry["outcome"] == "applied" else "red"
         here = "→ " if entry["revision"] == data["current"] else "  "
         table.add_row(
-            f"{here}{entry['revision']}",
-            entry["at"],
-            entry["by"],
+            printable(f"{here}{entry['revision']}"),
+            printable(entry["at"]),
+            printable(entry["by"]),
             entry["action"],
             Text(entry["outcome"], style),
-            entry["previous"] or "-",
-            ", ".join(entry["files"]) or "-",
-            entry["message"] or "",
+            printable(entry["previous"] or "-"),
+            printable(", ".join(entry["files"])) or "-",
+            printable(entry["message"] or ""),
         )
     out.print(table)
     if data["interrupted"]:
@@ -126,7 +128,8 @@ def _drifted(out: Console, data: dict[str, Any]) -> None:
     if not data["drift"]:
         out.print(f"no drift: everything obeys {data['revision'] or 'nothing'}")
     for one in data["drift"]:
-        out.print(Text(f"  ! {one['part']}: ", "bold red").append(f"{one['kind']}: {one['message']}", "default"))
+        text = f"{one['kind']}: {printable(one['message'])}"
+        out.print(Text(f"  ! {printable(one['part'])}: ", "bold red").append(text, "default"))
 
 
 def _bootstrapped(out: Console, data: dict[str, Any]) -> None:

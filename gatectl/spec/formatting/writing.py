@@ -18,14 +18,23 @@ BLOCKS = {"upstreams", "routes", "jwt", "authentication", "rate_limits"}
 """What is always written line by line, and so is each entry."""
 
 
-def written(spec: dict[str, Any], heading: Sequence[str]) -> str:
-    """The file, with ``heading`` as comments on top."""
+def written(spec: dict[str, Any], heading: Sequence[str], *, references: bool = False) -> str:
+    """The file, with ``heading`` as comments on top. Without ``references``, ``${`` in a value is text, and escaped."""
     out = StringIO()
+    spec = spec if references else _escaped(spec)
     dumper().dump(_mapping(spec, block=True, root=True), out)
     text = out.getvalue()
     parts = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)
     airy = ["\n" + part if "\n" in part.strip() and index else part for index, part in enumerate(parts)]
     return "".join([*(f"# {line}\n" for line in heading), *airy])
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(child) for key, child in value.items()}  # references are filled in values only
+    if isinstance(value, (list, tuple)):
+        return [_escaped(child) for child in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
 
 
 def _node(key: str, value: Any) -> Any:
@@ -40,7 +49,7 @@ def _node(key: str, value: Any) -> Any:
 def _mapping(data: dict[str, Any], *, block: bool, root: bool = False) -> CommentedMap:
     made = CommentedMap()
     for key, value in data.items():
-        field = _quoted(str(key))  # references are filled in values only
+        field = _quoted(str(key))
         if block and not root and isinstance(value, dict) and "endpoints" in value:
             made[field] = _mapping(value, block=_long({key: value}) or len(value) > 2)
         else:
@@ -70,7 +79,9 @@ def _long(data: Any) -> bool:
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, str):
-        return _quoted(value.replace("${", "$${"))
+        return _quoted(value)
+    if value is None:
+        return "null"
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 

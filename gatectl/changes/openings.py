@@ -1,0 +1,174 @@
+"""What a change opens: who gets in where nobody got in before, and what no longer holds anybody back.
+
+Access is compared on the very policies that the services obey. A rule opens something unless the old rules of the same
+route granted all that it grants; a route opens something when it takes requests from a stricter one. Only names of
+objects are ever part of what is said, never a value: values may be secret.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from ext_authz import policy as authz
+from gatectl.changes.order import moved
+from gatectl.changes.reach import Routing
+from gatectl.changes.resources import Contents
+
+Opening = tuple[str, str]
+"""The object, as changes name it, and what it opens."""
+
+
+def openings(before: Contents, after: Contents, was: Routing, now: Routing) -> Iterator[Opening]:
+    """Everything that routes and callers open; ``was`` and ``now`` are the routes of both bundles."""
+    old, new = before.authz, after.authz
+    for name, route in new.routes.items():
+        known = old.routes.get(name)
+        for message in _route(name, route, known, was, now):
+            yield f'route "{name}"', message
+    for name in _taken_over(old, new, was, now):
+        yield f'route "{name}"', "another route, which lets in others, takes requests that were its own"
+    yield from _callers(old, new)
+
+
+def _route(name: str, route: authz.Route, known: authz.Route | None, was: Routing, now: Routing) -> Iterator[str]:
+    if route.public:
+        if known is None or not known.public:
+            yield "it is public: everybody gets in without a credential"
+            return
+        if not _no_more(name, was, now):
+            yield "it is public, and takes other requests than before"
+        if _leads_to(was, name) != _leads_to(now, name):
+            yield "it is public, and leads elsewhere than before"
+    elif known is not None and not known.public:
+        if not _covered(route.rules, known.rules):
+            yield "a rule grants what none granted before"
+        elif any(_places(route, rule) != _places(known, rule) for rule in route.rules):
+            yield "its conditions look at other parts of the path"
+
+
+def _covered(rules: Sequence[authz.Rule], known: Sequence[authz.Rule]) -> bool:
+    """Did the known rules grant everything that the rules grant? A rule is looked at method by method and role by
+    role, because several together may have granted what one grants now.
+    """
+    for rule in rules:
+        for method, role in itertools.product(rule.methods or (None,), rule.roles or (None,)):
+            if not any(
+                (one.methods is None or method in one.methods)
+                and (one.roles is None or role in one.roles)
+                and set(one.where) <= set(rule.where)
+                for one in known
+            ):
+                return False
+    return True
+
+
+def _places(route: authz.Route, rule: authz.Rule) -> dict[str, int]:
+    """Where in the path the variables of a rule's conditions stand."""
+    places = {segment: index for index, segment in enumerate((route.path_template or "").split("/"))}
+    return {one.variable: places[f"{{{one.variable}}}"] for one in rule.where if f"{{{one.variable}}}" in places}
+
+
+def _no_more(name: str, was: Routing, now: Routing) -> bool:
+    """Does a route take no requests that it did not take before?"""
+    return now.reach[name].within(was.reach[name]) and all(name in was.order(one) for one in now.domains_of(name))
+
+
+def _leads_to(routing: Routing, name: str) -> tuple[object, ...]:
+    action = routing.routes[name]["route"]
+    return action["cluster"], action.get("regex_rewrite")
+
+
+def _taken_over(old: authz.Policy, new: authz.Policy, was: Routing, now: Routing) -> list[str]:
+    """The protected routes some of whose requests go to a route that lets in others."""
+    found: set[str] = set()
+    same = {name for name in was.reach if was.reach[name] == now.reach.get(name)}
+    seen: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+    for domain in was.domains | now.domains:
+        before, after = was.order(domain), now.order(domain)
+        if (key := (tuple(before), tuple(after))) in seen:
+            continue
+        seen.add(key)
+        changed = _changed(before, after, same)
+        for name in before.keys() - found:
+            near = now.near(was.reach[name]) & after.keys()
+            # among routes that all stay as they were, nobody loses anything
+            if not old.routes[name].public and (name in changed or near & changed):
+                rivals = sorted(near, key=after.__getitem__)
+                if _loses(name, before, rivals, old, new, was, now):
+                    found.add(name)
+    return sorted(found)
+
+
+def _changed(before: dict[str, int], after: dict[str, int], same: set[str]) -> set[str]:
+    """Routes that are new, gone, match otherwise, or have another turn among those that stay."""
+    stay, remain = [name for name in before if name in after], [name for name in after if name in before]
+    return (before.keys() ^ after.keys()) | (set(stay) - same) | moved(stay, remain)
+
+
+def _loses(
+    name: str,
+    before: dict[str, int],
+    rivals: Sequence[str],
+    old: authz.Policy,
+    new: authz.Policy,
+    was: Routing,
+    now: Routing,
+) -> bool:
+    """Does one of the rivals, in their order, get a request of the old route, and let in others than it did?"""
+    own = was.reach[name]
+    for rival in rivals:
+        reach = now.reach[rival]
+        if rival != name and reach.meets(own):
+            had = rival in before and before[rival] < before[name] and reach.within(was.reach[rival])
+            looser = new.routes[rival].public or not _covered(new.routes[rival].rules, old.routes[name].rules)
+            if looser and not had:
+                return True
+        elif rival != name:
+            continue
+        if own.within(reach):
+            return False  # whatever comes behind it gets nothing
+    return False
+
+
+def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
+    known = {issuer.issuer: issuer for issuer in old.issuers}
+    for issuer in new.issuers:
+        was, title = known.get(issuer.issuer), f'issuer "{issuer.name}"'
+        if was is None:
+            yield title, "tokens of another issuer are trusted"
+            continue
+        for field in ("audiences", "algorithms"):
+            if not set(getattr(issuer, field)) <= set(getattr(was, field)):
+                yield title, f"more {field} are accepted"
+        if was.jwks != issuer.jwks:
+            yield title, "its keys come from another place"
+        if _claims(was) != _claims(issuer):
+            yield title, "its claims are read otherwise: who is who, and with which roles"
+        if issuer.leeway_seconds > was.leeway_seconds:
+            yield title, "tokens are accepted for longer after they have expired"
+    if new.forward_credentials and not old.forward_credentials:
+        yield "authentication", "upstreams get the credentials of callers"
+    if new.api_keys is not None:
+        yield from _api_keys(old.api_keys, new.api_keys)
+
+
+def _claims(issuer: authz.Issuer) -> tuple[object, ...]:
+    return issuer.user_claim, issuer.roles_claim, issuer.plan_claim, issuer.attributes
+
+
+def _api_keys(old: authz.ApiKeys | None, new: authz.ApiKeys) -> Iterator[Opening]:
+    if old is None:
+        yield "api keys", "callers get in with API keys"
+    elif new.stale_seconds > old.stale_seconds:
+        yield "api keys", "a revoked key goes on for longer while Redis is away"
+    known = {key.id: key for key in old.static} if old else {}
+    for key in new.static:
+        was, title = known.get(key.id), f'static key "{key.id}"'
+        if was is None:
+            yield title, "its holder gets in"
+            continue
+        if was.sha256 != key.sha256:
+            yield title, "the holder of another key gets in"
+        if (was.user, was.plan, was.attributes) != (key.user, key.plan, key.attributes):
+            yield title, "its holder becomes somebody else"
+        if not set(key.roles) <= set(was.roles):
+            yield title, "its holder gets more roles"

@@ -1,0 +1,257 @@
+"""Which warnings an edit gives: exactly these, and none for an edit that only comes near."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from gatectl.changes.effects import effects
+from tests.gatectl.changing import Edit, side, warnings
+from tests.gatectl.opening import (
+    ADMIN,
+    ADMIN_RULE,
+    CORS,
+    CUT,
+    KEY,
+    LISTENER,
+    MORE,
+    NEW_PUBLIC,
+    ORDERS,
+    OTHER_REQUESTS,
+    OWN,
+    PAGES,
+    RULES,
+    SPEC,
+    TAKEN,
+    add,
+    all_of,
+    gone,
+    issuer,
+    key,
+    limit,
+    move,
+    opens,
+    rule,
+)
+from tests.gatectl.test_objects import put
+
+TOLD: dict[str, tuple[Edit, list[str]]] = {
+    "public": (put("routes", ADMIN, "access", "public"), opens('route "admin"', NEW_PUBLIC)),
+    "public, new": (add(4, {"path": "/new"}, "public"), opens('route "new"', NEW_PUBLIC)),
+    "public, more paths": (
+        put("routes", PAGES, "match", {"path_prefix": "/", "methods": ["GET"]}),
+        opens('route "pages"', OTHER_REQUESTS),
+    ),
+    "public, more methods": (
+        put("routes", PAGES, "match", "methods", ["GET", "PUT"]),
+        opens('route "pages"', OTHER_REQUESTS),
+    ),
+    "public, elsewhere": (
+        put("routes", PAGES, "upstream", "v"),
+        opens('route "pages"', "it is public, and leads elsewhere than before"),
+    ),
+    "public, rewritten": (
+        put("routes", PAGES, "rewrite_prefix", "/internal"),
+        opens('route "pages"', "it is public, and leads elsewhere than before"),
+    ),
+    "more roles": (
+        rule(ADMIN, {"methods": ["GET"], "roles": ["admin", "staff"]}),
+        opens('route "admin"', RULES),
+    ),
+    "more methods": (rule(ADMIN, {"methods": ["DELETE"], "roles": ["admin"]}), opens('route "admin"', RULES)),
+    "any method": (rule(ADMIN, {"roles": ["admin"]}), opens('route "admin"', RULES)),
+    "any role": (put("routes", ADMIN, "access", "authenticated"), opens('route "admin"', RULES)),
+    "another rule": (rule(ADMIN, ADMIN_RULE, {"roles": ["x"]}), opens('route "admin"', RULES)),
+    "a condition less": (rule(OWN, {"roles": ["a"]}), opens('route "own"', RULES)),
+    "another condition": (rule(OWN, {"roles": ["a"], "where": {"user": "user.id"}}), opens('route "own"', RULES)),
+    "variables swapped": (
+        put("routes", OWN, "match", {"path_template": "/t/{user}/u/{tenant}"}),
+        opens('route "own"', "its conditions look at other parts of the path"),
+    ),
+    "a public route behind it takes over": (
+        all_of(gone("routes", ADMIN), limit(1, routes=["orders"])),
+        opens('route "admin"', TAKEN),
+    ),
+    "a public route moved ahead": (move(PAGES, 0), opens('route "admin"', TAKEN)),
+    "it matches less, a public route the rest": (
+        put("routes", ADMIN, "match", {"path_prefix": "/shop/admin/users"}),
+        opens('route "admin"', TAKEN),
+    ),
+    "a looser route ahead": (add(0, {"path": "/shop/admin/x"}, [{"roles": ["x"]}]), opens('route "admin"', TAKEN)),
+    "a template ahead": (add(0, {"path_template": "/shop/{any}"}, "authenticated"), opens('route "admin"', TAKEN)),
+    "audiences": (issuer(audiences=["api", "x"]), opens('issuer "staff"', "more audiences are accepted")),
+    "algorithms": (
+        issuer(algorithms=["RS256", "PS512"]),
+        opens('issuer "staff"', "more algorithms are accepted"),
+    ),
+    "another issuer": (
+        issuer(issuer="https://x.example"),
+        opens('issuer "staff"', "tokens of another issuer are trusted"),
+    ),
+    "keys from elsewhere": (
+        issuer(jwks={"url": "https://x.example/"}),
+        opens('issuer "staff"', "its keys come from another place"),
+    ),
+    "another claim": (
+        issuer(claims={"user": "sub", "roles": "groups", "attributes": {"tenant": "org"}}),
+        opens('issuer "staff"', "its claims are read otherwise: who is who, and with which roles"),
+    ),
+    "leeway": (
+        issuer(leeway="5m"),
+        opens('issuer "staff"', "tokens are accepted for longer after they have expired"),
+    ),
+    "credentials": (
+        put("authentication", "forward_credentials", True),
+        opens("authentication", "upstreams get the credentials of callers"),
+    ),
+    "stale": (
+        put("authentication", "api_keys", "stale", "1h"),
+        opens("api keys", "a revoked key goes on for longer while Redis is away"),
+    ),
+    "a key more": (
+        put("authentication", "api_keys", "static", [KEY, {**KEY, "id": "l", "sha256": "1" * 64}]),
+        opens('static key "l"', "its holder gets in"),
+    ),
+    "another key": (key(sha256="1" * 64), opens('static key "k"', "the holder of another key gets in")),
+    "a key's roles": (key(roles=["a", "admin"]), opens('static key "k"', "its holder gets more roles")),
+    "a key's user": (key(user="x"), opens('static key "k"', "its holder becomes somebody else")),
+    "a key's tenant": (
+        key(attributes={"tenant": "x"}),
+        opens('static key "k"', "its holder becomes somebody else"),
+    ),
+    "no limit": (gone("rate_limits", 0), opens('rate limit "each"', "it goes")),
+    "a higher limit": (limit(0, limit="101/minute"), opens('rate limit "each"', MORE)),
+    "the same rate, more at once": (limit(0, limit="6000/hour"), opens('rate limit "each"', MORE)),
+    "less at once, more over time": (limit(0, limit="10/second"), opens('rate limit "each"', MORE)),
+    "fixed windows": (
+        limit(0, algorithm="fixed_window"),
+        opens('rate limit "each"', "around the edge of a fixed window it admits up to twice as much"),
+    ),
+    "by something else": (
+        limit(0, per=["client_address"]),
+        opens('rate limit "each"', "it counts by something else, and starts from zero"),
+    ),
+    "for others": (
+        limit(0, when={"plan": ["free"]}),
+        opens('rate limit "each"', "it counts by something else, and starts from zero"),
+    ),
+    "a route less": (
+        limit(1, routes=["admin"]),
+        opens('rate limit "few"', "it leaves out routes where it counted before"),
+    ),
+    "no route": (limit(1, routes=[]), opens('rate limit "few"', "it leaves out routes where it counted before")),
+    "redis away": (
+        put("rate_limiting", {}),
+        [
+            LISTENER,
+            *opens("rate limiting", "requests pass with local counters while Redis is away"),
+        ],
+    ),
+    "proxies": (
+        put("listener", "trusted_proxies", 2),
+        [LISTENER, *opens("listener", "more of X-Forwarded-For is believed: who is a client's address")],
+    ),
+    "address": (
+        put("listener", "address", "0.0.0.0"),
+        [LISTENER, *opens("listener", "it can be reached at another address")],
+    ),
+    "origins": (
+        put("routes", PAGES, "cors", "allow_origins", ["https://a.example", "https://b.example"]),
+        opens('route "pages"', CORS),
+    ),
+    "any origin": (put("routes", PAGES, "cors", "allow_origins", ["*"]), opens('route "pages"', CORS)),
+    "browsers' methods": (
+        put("routes", PAGES, "cors", "allow_methods", ["GET", "PUT"]),
+        opens('route "pages"', CORS),
+    ),
+    "browsers' cookies": (put("routes", PAGES, "cors", "allow_credentials", True), opens('route "pages"', CORS)),
+    "cors": (put("routes", ORDERS, "cors", {"allow_origins": ["https://a.example"]}), opens('route "orders"', CORS)),
+    "port": (put("listener", "port", 9), [LISTENER]),
+    "body": (put("listener", "max_request_body", "2MiB"), [LISTENER]),
+    "key header": (put("authentication", "api_keys", "header", "X-K"), [LISTENER]),
+    "an upstream less": (
+        all_of(put("routes", ORDERS, "upstream", "u"), gone("upstreams", "v")),
+        [f'{CUT} cluster "upstream-v": its connections are closed when what is under way has ended'],
+    ),
+}
+NOT_TOLD: dict[str, Edit] = {
+    "nothing": lambda _: None,
+    "methods in another order": rule(ADMIN, {"methods": ["POST", "GET"], "roles": ["admin"]}),
+    "a method less": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}),
+    "a rule in two": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}, {"methods": ["POST"], "roles": ["admin"]}),
+    "one more condition": rule(OWN, {"roles": ["a"], "where": {"tenant": "user.tenant", "user": "user.id"}}),
+    "another literal segment": put("routes", OWN, "match", {"path_template": "/tenants/{tenant}/u/{user}"}),
+    "no longer public": put("routes", PAGES, "access", [{"roles": ["x"]}]),
+    "public, fewer paths": put("routes", PAGES, "match", {"path_prefix": "/shop/open", "methods": ["GET"]}),
+    "public, one header more": put("routes", PAGES, "match", "headers", {"x-a": "1"}),
+    "public, only for one host": put("routes", PAGES, "match", "hosts", ["a.example"]),
+    "a protected route more": add(4, {"path": "/new"}, [{"roles": ["x"]}]),
+    "a protected route more, with CORS": add(
+        4, {"path": "/new"}, "authenticated", cors={"allow_origins": ["https://a.example"]}
+    ),
+    "a stricter route ahead": add(0, {"path": "/shop/admin/x"}, [{"methods": ["GET"], "roles": ["admin"]}]),
+    "a looser route behind": add(1, {"path_prefix": "/shop/adm"}, "authenticated"),
+    "a route that nobody else meets moved": move(OWN, 3),
+    "a protected route goes, a stricter one takes over": all_of(
+        gone("routes", ADMIN), add(0, {"path_prefix": "/shop/admin"}, [ADMIN_RULE]), limit(1, routes=["orders"])
+    ),
+    "an upstream's timeout": put("upstreams", "u", "timeout", "1s"),
+    "an upstream's endpoints": put("upstreams", "u", "endpoints", ["127.0.0.1:2"]),
+    "protected, elsewhere": put("routes", ADMIN, "upstream", "v"),
+    "an audience for another": issuer(audiences=["api"], leeway="10s"),
+    "fewer algorithms": issuer(algorithms=["RS256"]),
+    "an issuer's name": issuer(name="other"),
+    "an issuer less": put("authentication", "jwt", []),
+    "a key less": put("authentication", "api_keys", {}),
+    "a key's roles, fewer": key(roles=[]),
+    "a lower limit": limit(0, limit="99/minute"),
+    "a limit that is the same in a longer time": limit(0, limit="100/hour"),
+    "fewer at once, fewer over time": limit(0, limit="1/second"),
+    "plans in another order": limit(0, when={"plan": ["trial", "free"]}),
+    "a route more for a limit": limit(1, routes=["admin", "orders", "pages"]),
+    "a limit more": lambda spec: spec["rate_limits"].append({"name": "z", "per": ["user"], "limit": "1/day"}),
+    "no cors": lambda spec: spec["routes"][PAGES].pop("cors"),
+}
+
+
+def judged(directory: Path, edit: Edit) -> list[str]:
+    spec = copy.deepcopy(SPEC)
+    edit(spec)
+    return warnings(side(directory, SPEC), side(directory, spec))
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_edit_gives_exactly_these_warnings(tmp_path: Path, name: str) -> None:
+    edit, expected = TOLD[name]
+    assert judged(tmp_path, edit) == expected
+
+
+@pytest.mark.parametrize("name", NOT_TOLD)
+def test_an_edit_that_opens_and_cuts_nothing_gives_no_warning(tmp_path: Path, name: str) -> None:
+    assert judged(tmp_path, NOT_TOLD[name]) == []
+
+
+def test_a_public_route_that_comes_to_another_host_is_told(tmp_path: Path) -> None:
+    spec = copy.deepcopy(SPEC)
+    spec["routes"][PAGES]["match"]["hosts"] = ["a.example"]
+    narrow = side(tmp_path, spec)
+    assert warnings(narrow, side(tmp_path, SPEC)) == opens('route "pages"', OTHER_REQUESTS)
+
+
+def test_nothing_opens_when_nothing_was_there(tmp_path: Path) -> None:
+    assert effects(None, side(tmp_path, SPEC).contents) == ()
+
+
+def test_api_keys_that_were_not_accepted_before_are_told(tmp_path: Path) -> None:
+    spec = copy.deepcopy(SPEC)
+    del spec["authentication"]["api_keys"]
+    told = warnings(side(tmp_path, spec), side(tmp_path, SPEC))
+    assert opens("api keys", "callers get in with API keys")[0] in told
+
+
+def test_a_name_that_may_not_be_shown_is_in_no_warning(tmp_path: Path) -> None:
+    for edit, _ in TOLD.values():
+        spec = copy.deepcopy(SPEC)
+        edit(spec)
+        found = effects(side(tmp_path, SPEC).contents, side(tmp_path, spec).contents, nameless=True)
+        assert [one for one in found if '"' in one.object + one.message] == []
