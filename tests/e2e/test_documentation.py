@@ -17,9 +17,13 @@ pytestmark = pytest.mark.e2e
 
 HARNESS = ("gatectl up", "gatectl down", "gatectl dev")
 """What brings the gateway up and down that all the others are run beside: test_newcomer, test_dev."""
-ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa", "127.0.0.1:9901")
-"""Directories and an Envoy of other machines, and a key of another gateway."""
+ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa", "127.0.0.1:9901", "3f2a91")
+"""Directories and an Envoy of other machines, a key and a revision of another gateway."""
 FRAGMENTS = {
+    "gatectl apply --admin",
+    "gatectl apply PLAN",
+    "gatectl plan --out",
+    "gatectl rollback",
     "gatectl import envoy",
     "gatectl import openapi",
     "gatectl keys",
@@ -27,6 +31,14 @@ FRAGMENTS = {
     "gatectl token mint",
 }
 """Mentioned by name only."""
+NEEDS = {
+    "gatectl apply plan.json": ("gatectl plan --out plan.json",),
+    "gatectl rollback --auto-approve": (
+        "gatectl apply -f gateway.yaml -f prod.yaml --auto-approve",
+        "gatectl apply --auto-approve",
+    ),
+}
+"""What somebody did before."""
 MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
 
 
@@ -86,6 +98,8 @@ def test_a_documented_command_does_what_it_should(gateway: Gateway, desk: Path, 
     (desk / "orders").mkdir()
     if line == "gatectl init":
         (desk / "gateway.yaml").unlink()
+    for before in NEEDS.get(line, ()):
+        subprocess.run(["bash", "-c", before], cwd=desk, env=environment, capture_output=True, check=True)
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], cwd=desk, env=environment, capture_output=True, text=True, check=False
     )
