@@ -116,7 +116,7 @@ def test_a_spoilt_file_of_tests_is_refused_with_places_or_can_be_run(
             if data.draw(st.booleans()) and isinstance(node, dict):
                 node[data.draw(st.sampled_from(["x", "jwt", "key", "sent", "repeat", "host"]))] = node.pop(key)
             else:
-                node[key] = data.draw(scraps)
+                node[key] = copy.deepcopy(data.draw(scraps))  # another turn of the loop may change it
             break
     path = tmp_path_factory.getbasetemp() / "spoilt.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
