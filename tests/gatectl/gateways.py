@@ -76,12 +76,22 @@ class Gateway:
     def start(self, bundle: Bundle) -> None:
         """Envoy needs files to start from: the first apply has nobody to wait for."""
         apply(bundle, self.store, Targets(), PATIENCE, self.note)
-        path = bootstrap.write(self.directory, bundle.gateway, None, str(self.directory / "admin"), NOBODY, NOBODY)
+        bootstrap.write(self.directory, bundle.gateway, None, str(self.directory / "admin"), NOBODY, NOBODY)
+        self._run()
+        until(lambda: self.versions() == dict.fromkeys(("lds", "cds", "rds"), bundle.revision), "Envoy is up")
+
+    def restart(self) -> None:
+        """Envoy dies, and comes up again; nobody waits for it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self._run()
+
+    def _run(self) -> None:
         options = ["--disable-hot-restart", "--reject-unknown-dynamic-fields", "--concurrency", "1", "-l", "warning"]
         with self.log.open("wb") as log:
-            command = [str(find_envoy()), "-c", str(path), *options]
+            command = [str(find_envoy()), "-c", bootstrap.BOOTSTRAP, *options]
             self.process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log)
-        until(lambda: self.versions() == dict.fromkeys(("lds", "cds", "rds"), bundle.revision), "Envoy is up")
 
     def stop(self) -> None:
         self.admin.close()

@@ -253,3 +253,36 @@ def test_no_request_is_lost_while_clusters_come_go_and_move(gateway: Gateway) ->
     for client in clients:
         assert {answer[:3] for answer in client.answers} == {"200"}, client.answers
         assert sum(client.answers.values()) > 60
+
+
+def test_an_envoy_that_is_restarted_in_the_middle_of_an_apply_takes_over_all_the_same(gateway: Gateway) -> None:
+    """It dies after it has got the new clusters, and the one that comes up in its place begins with new counters."""
+    first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"v": 1}, a="v")
+    gateway.start(first)
+    restarted: list[str] = []
+
+    def restart_once(event: Event) -> None:
+        gateway.note(event)
+        if event.part == "cds" and not restarted:
+            restarted.append(event.message)
+            gateway.restart()
+
+    receipt = apply(second, gateway.store, gateway.targets, 20, restart_once)
+    assert restarted == [f"cds {first.revision}+{second.revision}"]
+    assert receipt.changed
+    assert gateway.versions() == dict.fromkeys(KINDS, second.revision)
+    assert clusters(gateway) == {"upstream-v"}
+
+
+def test_an_envoy_that_dies_in_the_middle_and_stays_away_takes_the_apply_back(gateway: Gateway) -> None:
+    first, second = rendered(gateway, {"u": 1}, a="u"), rendered(gateway, {"v": 1}, a="v")
+    gateway.start(first)
+
+    def kill(event: Event) -> None:
+        if event.part == "cds" and gateway.process is not None:
+            gateway.process.kill()
+
+    with pytest.raises(GatectlError) as caught:
+        apply(second, gateway.store, gateway.targets, 0.3, kill)
+    assert caught.value.exit_code == 5
+    assert (gateway.store.generation("current"), gateway.store.generation("next")) == (first.revision, None)

@@ -233,6 +233,16 @@ def test_only_so_many_old_generations_are_kept(tmp_path: Path, store: Store, old
     assert len(list((store.state_dir / "generations").iterdir())) == KEEP + 2
 
 
+def test_the_previous_generation_is_kept_however_old_it_is(tmp_path: Path, store: Store, old: Bundle) -> None:
+    """It is what a rollback goes to."""
+    for port in range(1, KEEP + 4):
+        store.write(bundle(tmp_path, upstreams={"u": {"endpoints": [f"127.0.0.1:{port}"]}}))
+    put(bundle(tmp_path, upstreams={"u": {"endpoints": ["127.0.0.1:9999"]}}), store)
+    assert store.generation("previous") == old.revision
+    assert store.intact(old.revision)
+    assert len(store.revisions()) == KEEP + 2
+
+
 def test_an_export_mixes_with_nothing(tmp_path: Path, old: Bundle) -> None:
     directory = tmp_path / "out" / "deep"
     assert export(old, directory) == sorted(old.files)
