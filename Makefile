@@ -15,7 +15,7 @@ down: .venv/.installed ## stop what `make up ARGS=--detach` started
 	@$(BIN)/gatectl down $(ARGS)
 
 test: .venv/.dev ## set up, then run all tests against real Envoy and real Redis (ARGS="-k limits")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.dev ## formatting, lint, types, import directions
 	@$(BIN)/ruff format --check .
