@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gatectl.cli import run
+
 ROOT = Path(__file__).parents[2]
+# httpcore forgets to close a unix socket whose connect fails; it is freed at once, with a warning
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket.*family=1:ResourceWarning")
 EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
 COMMANDS = [
     ["init"],
@@ -109,20 +113,28 @@ def gatectl(
         pytest.param(["render", "-f", str(EXAMPLE), "--to", str(ROOT)], 1, id="not-into-a-full-directory"),
     ],
 )
-def test_an_outcome_has_its_exit_code_and_a_mistake_is_told_on_stderr(arguments: list[str], code: int) -> None:
-    result = gatectl(*arguments)
-    assert result.returncode == code, result.stderr
-    assert "Traceback" not in result.stderr
-    assert code == 0 or result.stderr or arguments[0] in {"status", "lint"}
+def test_an_outcome_has_its_exit_code_and_a_mistake_is_told_on_stderr(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "-f" in arguments and arguments[0] == "explain":  # a rehearsal wants a process of its own
+        result = gatectl(*arguments)
+        ended, errors = result.returncode, result.stderr
+    else:
+        ended, errors = run(arguments), capsys.readouterr().err
+    assert ended == code, errors
+    assert "Traceback" not in errors
+    assert code == 0 or errors or arguments[0] in {"status", "lint"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_the_help_of_a_command_says_what_it_does_and_shows_examples(command: list[str]) -> None:
-    result = gatectl(*command, "--help")
-    assert result.returncode == 0
-    assert "Examples:" in result.stdout
-    assert f"gatectl {' '.join(command)}" in result.stdout
-    narrow = gatectl(*command, "--help", COLUMNS="80").stdout
+def test_the_help_of_a_command_says_what_it_does_and_shows_examples(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*command, "--help"]) == 0
+    narrow = capsys.readouterr().out
+    assert "Examples:" in narrow
+    assert f"gatectl {' '.join(command)}" in narrow
     examples = narrow.partition("Examples:")[2].partition("\n\nOptions:")[0].partition("\n\nArguments:")[0]
     assert all(line.startswith("    gatectl ") for line in examples.splitlines() if line), "an example is cut in two"
 
