@@ -84,7 +84,7 @@ def apply(
             _on_the_record(bundle, store, before, order, started) as note,
             _restored_on_failure(store, before, targets, on_event),
         ):
-            on_event(Event(f"services load revision {bundle.revision}"))
+            on_event(Event(_about_services(bundle.revision, targets)))
             store.switch(NEXT, bundle.revision)
             await_services(bundle.revision, targets, timeout, on_event, loaded=True)
             for wave in targets.waves:
@@ -99,6 +99,12 @@ def apply(
         store.prune()
     seconds = time.monotonic() - started
     return Receipt(bundle.revision, previous, changed=True, proven=targets.everybody, seconds=seconds)
+
+
+def _about_services(revision: str, targets: Targets) -> str:
+    if targets.services or not targets.nodes:
+        return f"services load revision {revision}"
+    return f"no service is named, so nobody knows whether they have loaded {revision}: --service names one"
 
 
 def recover(store: Store, on_event: OnEvent) -> None:

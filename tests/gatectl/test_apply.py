@@ -218,7 +218,7 @@ def test_the_way_leads_over_generations_of_passage(gateway: Gateway) -> None:
     gateway.apply(second)
     names = [first.revision + "+" + second.revision, second.revision + "+" + first.revision, second.revision]
     assert gateway.progress == [
-        f"services load revision {second.revision}",
+        f"no service is named, so nobody knows whether they have loaded {second.revision}: --service names one",
         *(f"switching to {name}" for name in names),
     ]
     assert {path.name for path in (gateway.directory / "generations").iterdir()} == {first.revision, second.revision}
