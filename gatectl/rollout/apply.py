@@ -76,6 +76,9 @@ def apply(
             moved = f"the plan was made for {order.base or 'nothing'}, and {previous or 'nothing'} is in force by now"
             raise GatectlError(f"{moved}: plan again")
         if store.holds(bundle.revision):
+            if order.record is not None and records.read_record(store.state_dir, bundle.revision) is None:
+                with contextlib.suppress(OSError):  # what is known of the spec is worth having, and no more
+                    records.write_record(store.state_dir, bundle.revision, order.record)
             _tell_again(bundle, store, targets, timeout, on_event)
             return Receipt(bundle.revision, before, changed=False, proven=targets.everybody)
         old = _bundle(store, before, bundle.gateway)

@@ -248,3 +248,16 @@ def test_a_damaged_journal_stops_nobody(desk: Desk, content: str) -> None:
     assert desk.run("history").code == 0
     desk.upstream("10s")
     assert desk.apply().code == 0
+
+
+def test_a_record_that_is_gone_comes_back_with_the_next_apply_of_the_same_spec(desk: Desk) -> None:
+    revision = desk.applied()
+    kept = desk.state / "generations" / revision / "spec.json"
+    kept.unlink()
+    desk.upstream("10s")
+    assert "not known" in desk.plan().out
+    desk.write()
+    assert desk.apply().code == 0
+    assert kept.exists()
+    desk.upstream("10s")
+    assert '~ upstream "u".timeout: 30s → 10s' in desk.plan().out
