@@ -31,13 +31,13 @@ def run(
     """
     from gatectl.rollout.drift import drift, refuse_nobody
     from gatectl.rollout.place import read_running
-    from gatectl.rollout.store import CURRENT, Store, in_force
+    from gatectl.rollout.store import Store
     from gatectl.rollout.targets import targets_of
 
-    store, current = Store(state_dir), Store(state_dir).generation(CURRENT)
+    store = Store(state_dir)
     targets = targets_of(state_dir, read_running(state_dir), admins=admins or (), services=services or ())
     found = drift(store, targets)
     refuse_nobody(found, store, targets)
-    data = {"revision": in_force(current) if current else None, "drift": [asdict(one) for one in found]}
+    data = {"revision": store.revision(), "drift": [asdict(one) for one in found]}
     view(output).result("drift", data)
     return 2 if found and detailed_exitcode else 0

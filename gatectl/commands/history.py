@@ -14,12 +14,11 @@ def run(state_dir: StateDir = DEFAULT_STATE_DIR, output: OutputOption = "human")
       gatectl history -o json
     """
     from gatectl.rollout import history, journal
-    from gatectl.rollout.store import CURRENT, Store, in_force
+    from gatectl.rollout.store import Store
 
     store = Store(state_dir)
-    current = store.generation(CURRENT)
     data = {
-        "current": in_force(current) if current else None,
+        "current": store.revision(),
         "interrupted": journal.interrupted(store),
         "kept": store.revisions(),
         "entries": [entry.model_dump(mode="json") for entry in history.read(state_dir)],

@@ -81,7 +81,7 @@ def apply(
                     records.write_record(store.state_dir, bundle.revision, order.record)
             _tell_again(bundle, store, targets, timeout, on_event)
             return Receipt(bundle.revision, before, changed=False, proven=targets.everybody)
-        old = _bundle(store, before, bundle.gateway)
+        old = store.bundle(before, bundle.gateway)
         store.write(bundle)
         with (
             _on_the_record(bundle, store, before, order, started) as note,
@@ -132,15 +132,7 @@ def recover(store: Store, on_event: OnEvent) -> None:
 
 
 def _told(store: Store) -> str:
-    current = store.generation(CURRENT)
-    return f"{in_force(current) if current else 'nothing'} is in force"
-
-
-def _bundle(store: Store, generation: str | None, gateway: str) -> Bundle | None:
-    """The bundle in force; None when there is none that could be read."""
-    if generation is None or not store.intact(generation):
-        return None
-    return Bundle(gateway, in_force(generation), store.documents(generation))
+    return f"{store.revision() or 'nothing'} is in force"
 
 
 def _tell_again(bundle: Bundle, store: Store, targets: Targets, timeout: float, on_event: OnEvent) -> None:

@@ -28,12 +28,10 @@ def drift(store: Store, targets: Targets) -> tuple[Drift, ...]:
     if generation is None:
         return ()
     found: list[Drift] = []
-    intact = store.intact(generation)
-    if not intact:
+    revision, bundle = in_force(generation), store.bundle(generation)
+    if bundle is None:
         message = f"generation {generation} was changed by hand or is damaged: apply the spec again"
         found.append(Drift("edited", "files", message))
-    revision = in_force(generation)
-    bundle = Bundle("", revision, store.documents(generation)) if intact else None
     for node in targets.nodes:
         found += _node(node, revision, bundle)
     for service in targets.services:

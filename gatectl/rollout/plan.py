@@ -81,9 +81,8 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
     generation = store.generation(CURRENT)
     base = in_force(generation) if generation else None
     known = read_record(store.state_dir, base)
-    before, after = None, contents(bundle)
-    if generation is not None and store.intact(generation):
-        before = contents(Bundle(bundle.gateway, str(base), store.documents(generation)))
+    running = store.bundle(generation, bundle.gateway)
+    before, after = contents(running) if running else None, contents(bundle)
     nameless = before is not None and resources.names_hidden(known, record)
     differs = base != bundle.revision
     return Plan(

@@ -15,7 +15,7 @@ from gatectl.rollout.converge import OnEvent
 from gatectl.rollout.history import Action
 from gatectl.rollout.place import Running, read_running
 from gatectl.rollout.plan import Plan
-from gatectl.rollout.store import CURRENT, PREVIOUS, Store, in_force
+from gatectl.rollout.store import PREVIOUS, Store
 from gatectl.rollout.targets import Targets, refuse_strangers, targets_of
 from gatectl.spec.record import Record
 
@@ -113,8 +113,7 @@ def _proposal(
     gone.
     """
     if running is not None and running.gateway != bundle.gateway:
-        current = store.generation(CURRENT)
-        known = records.read_record(place.state_dir, in_force(current) if current else None)
+        known = records.read_record(place.state_dir, store.revision())
         own, other = plans.name_of(record), plans.name_of(known)
         hint = "give the spec that name, or another --state-dir"
         raise GatectlError(f'"{other}" runs in {place.state_dir}, and this spec is "{own}": {hint}')

@@ -82,6 +82,11 @@ class Store:
         except OSError:
             raise GatectlError(f"{self.state_dir / slot} is not ours: a symlink is expected; move it away") from None
 
+    def revision(self, slot: str = CURRENT) -> str | None:
+        """The revision that a slot puts in force; None when it is empty. Raises GatectlError."""
+        name = self.generation(slot)
+        return in_force(name) if name else None
+
     def manifest(self, name: str) -> dict[str, Any] | None:
         """What is noted about a generation; None when it is not there."""
         with contextlib.suppress(OSError, ValueError):
@@ -92,6 +97,11 @@ class Store:
     def intact(self, name: str) -> bool:
         """Is every file of a generation what was written?"""
         return self._read(name) is not None
+
+    def bundle(self, name: str | None, gateway: str = "") -> Bundle | None:
+        """A generation as the bundle that it was, read once; None when there is none, or when it is not intact."""
+        files = self._read(name) if name else None
+        return Bundle(gateway, in_force(name), files) if name and files is not None else None
 
     def documents(self, name: str) -> dict[str, bytes]:
         """Every file of a generation. Raises GatectlError when it is not intact."""

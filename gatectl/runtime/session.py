@@ -14,7 +14,7 @@ from gatectl.rollout.apply import Order, apply
 from gatectl.rollout.candidate import prove, read
 from gatectl.rollout.place import Running
 from gatectl.rollout.records import prepare_key, record_of
-from gatectl.rollout.store import Store, in_force
+from gatectl.rollout.store import Store
 from gatectl.rollout.targets import Targets, services_of
 from gatectl.runtime import ready, supervisor
 from gatectl.runtime.detach import detach
@@ -99,13 +99,12 @@ def _program() -> str:
 
 def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: Path, stop: str) -> dict[str, Any]:
     """What the ready screen shows: where, with what, and what to try."""
-    generation = Store(state_dir).generation("current")
     header = spec.authentication.api_keys.header if spec.authentication.api_keys else ""
     by_user = {key.user: key.key for key in keys}
     return {
         "gateway": running.gateway,
         "url": running.url,
-        "revision": in_force(generation) if generation else None,
+        "revision": Store(state_dir).revision(),
         "state_dir": str(state_dir),
         "keys": [key.model_dump(mode="json") for key in keys],
         "requests": [
