@@ -1,0 +1,65 @@
+"""The language: every field a user may write. Nothing else is accepted, nothing is guessed.
+
+Units are already plain here: durations in milliseconds, sizes in bytes. What a field defaults to is decided here and
+nowhere else; what it means is decided by the compiler.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gatectl.fields import Name, Omittable
+from gatectl.spec.model.access import Access, AccessRule
+from gatectl.spec.model.authentication import ApiKeys, Authentication, Claims, Jwks, Jwt, StaticKey
+from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
+from gatectl.spec.model.limits import RateLimit, RateLimiting
+from gatectl.spec.model.listener import Listener
+from gatectl.spec.model.routes import Cors, HeaderMatch, HeaderMatcher, Headers, Match, Route
+from gatectl.spec.model.section import Section
+from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream
+
+__all__ = [
+    "Access",
+    "AccessRule",
+    "ApiKeys",
+    "Authentication",
+    "CircuitBreaker",
+    "Claims",
+    "Cors",
+    "Development",
+    "DevelopmentKey",
+    "HeaderMatch",
+    "HeaderMatcher",
+    "Headers",
+    "HealthCheck",
+    "Jwks",
+    "Jwt",
+    "Listener",
+    "Match",
+    "Process",
+    "RateLimit",
+    "RateLimiting",
+    "Retries",
+    "RetryOn",
+    "Route",
+    "Section",
+    "Spec",
+    "StaticKey",
+    "Try",
+    "Upstream",
+]
+
+
+class Spec(Section):
+    """A gateway."""
+
+    version: Literal[1]
+    name: Name
+    listener: Listener = Listener()
+    authentication: Authentication = Authentication()
+    upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
+    cors: Omittable[Cors] = None
+    routes: Annotated[tuple[Route, ...], Field(min_length=1)]
+    rate_limits: tuple[RateLimit, ...] = ()
+    rate_limiting: RateLimiting = RateLimiting()
+    development: Development = Development()
