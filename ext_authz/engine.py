@@ -3,8 +3,8 @@
 Authentication may have to ask somebody (Redis, an issuer), so it stands between the two halves::
 
     case = examine(policy, request, authenticators)          # route, credentials
-    outcome = authenticator.authenticate(policy, credential, now)   # only when a credential was sent
-    decision = decide(case, outcome)                         # authentication, access
+    outcomes = [authenticator.authenticate(policy, credential, now) for each of case.presented]
+    decision = decide(case, outcomes)                        # authentication, access
 
 A request is allowed at two places, both in :func:`decide`; all that is not allowed there is denied.
 """
@@ -29,16 +29,32 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     address: str
     request_id: str
+    principal: str = ""
+    """Of the client certificate that Envoy verified (``attributes.source.principal``): its first URI name, else its
+    first DNS name, else its subject; empty without one."""
+
+
+class Taken(NamedTuple):
+    """What of a request the upstream must not see, or see changed, so that no credential goes further than here."""
+
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    """Names of query parameters."""
+    replaced: Mapping[str, str] = {}
+    """Headers that stay with another value: ``cookie`` without the credential."""
 
 
 class Authenticator(Protocol):
     """One way to prove who is calling. A new one is a file in ``authenticators/`` and a line in its table."""
 
     method: str
-    """Its name in headers, metadata and metrics."""
+    """Its name in the policy, headers, metadata and metrics."""
+    ambient: bool
+    """Whether its credential comes with every request of a connection (a client certificate), so that sending it
+    says nothing: it counts only where no credential of the request itself is there, or where the route demands it."""
 
-    def find(self, policy: Policy, headers: Mapping[str, str]) -> str | None:
-        """The header value that is this authenticator's credential; None: not sent, or not configured."""
+    def find(self, policy: Policy, request: Request) -> Sequence[str]:
+        """Every credential of this kind that the request carries; none: not sent, or not configured."""
 
     def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
         """Judge a credential at ``now`` (Unix seconds); an awaitable when somebody has to be asked first."""
@@ -49,20 +65,29 @@ class Authenticator(Protocol):
         ``realm`` is a quoted-string; ``refused`` says why this authenticator's own credential was refused.
         """
 
-    def stripped(self, policy: Policy, *, used: bool) -> Sequence[str]:
-        """Request headers that the upstream must not see; ``used``: its credential was the one accepted."""
+    def taken(self, policy: Policy, request: Request, *, used: bool) -> Taken:
+        """What the upstream must not see; ``used``: its credential was one of those accepted."""
+
+
+class Presented(NamedTuple):
+    """A credential that is to be judged, and by whom."""
+
+    authenticator: Authenticator
+    credential: str
 
 
 class Case(NamedTuple):
-    """A request on a known route with at most one credential: what remains is who calls, and whether he may."""
+    """A request on a known route with the credentials that matter there: what remains is who calls, and whether he may.
+
+    ``presented`` is empty (none was sent), one, or those that the route demands together, in the order it names them.
+    """
 
     policy: Policy
     route: Route
     request: Request
     authenticators: Sequence[Authenticator]
     variables: Mapping[str, str]
-    authenticator: Authenticator | None
-    credential: str
+    presented: tuple[Presented, ...]
 
 
 class Decision(NamedTuple):
@@ -74,11 +99,11 @@ class Decision(NamedTuple):
     """Who is calling, when proved. Also set on refusals."""
     grant: rbac.Grant | None = None
     method: str | None = None
-    """The authenticator that judged the credential."""
+    """The authenticators that judged, joined by ``+``."""
     challenge: str | None = None
     """``WWW-Authenticate``, on 401 only."""
-    stripped: tuple[str, ...] = ()
-    """Request headers to take away before the upstream sees them, on allow only."""
+    taken: tuple[Taken, ...] = ()
+    """What to take away before the upstream sees the request, on allow only."""
 
 
 def examine(policy: Policy | None, request: Request, authenticators: Sequence[Authenticator]) -> Case | Decision:
@@ -92,17 +117,35 @@ def examine(policy: Policy | None, request: Request, authenticators: Sequence[Au
     if isinstance(variables, Reason):
         return Decision(allow=False, reason=variables)
 
-    sent = [
-        (authenticator, credential)
-        for authenticator in authenticators
-        if (credential := authenticator.find(policy, request.headers)) is not None
-    ]
-    if len(sent) > 1:
+    sent: dict[str, Presented] = {}
+    for authenticator in authenticators:
+        credentials = authenticator.find(policy, request)
+        if len(credentials) > 1:
+            return Decision(allow=False, reason=reasons.CREDENTIAL_DUPLICATED)
+        for credential in credentials:
+            sent[authenticator.method] = Presented(authenticator, credential)
+    case = Case(policy, route, request, authenticators, variables, ())
+    presented = _demanded(case, sent)
+    return presented if isinstance(presented, Decision) else case._replace(presented=presented)
+
+
+def _demanded(case: Case, sent: Mapping[str, Presented]) -> tuple[Presented, ...] | Decision:
+    """Those of the credentials sent that the route asks for. One that it does not ask for is refused, never ignored."""
+    authentication = case.route.authentication
+    own = [one for one in sent.values() if not one.authenticator.ambient]
+    if authentication is not None:
+        stranger = next((one for one in own if one.authenticator.method not in authentication.methods), None)
+        if stranger is not None:
+            return _refuse(case, reasons.CREDENTIAL_NOT_ACCEPTED, None, (stranger,))
+        if authentication.all:
+            if not sent.keys() >= set(authentication.methods):
+                return _refuse(case, reasons.CREDENTIAL_MISSING, None, ())
+            return tuple(sent[method] for method in authentication.methods)
+    if len(own) > 1:
         return Decision(allow=False, reason=reasons.CREDENTIALS_AMBIGUOUS)
-    authenticator, credential = sent[0] if sent else (None, "")
-    if "," in credential:  # how Envoy merges a repeated header; no credential holds one
-        return Decision(allow=False, reason=reasons.CREDENTIAL_DUPLICATED)
-    return Case(policy, route, request, authenticators, variables, authenticator, credential)
+    if own:
+        return tuple(own)
+    return tuple(one for method, one in sent.items() if authentication is None or method in authentication.methods)[:1]
 
 
 def _variables(route: Route, request: Request) -> dict[str, str] | Reason:
@@ -119,44 +162,55 @@ def _variables(route: Route, request: Request) -> dict[str, str] | Reason:
     return reasons.PATH_VARIABLE_INVALID if variables is None else variables
 
 
-def decide(case: Case, outcome: Outcome | None) -> Decision:
-    """Phases authentication and access. ``outcome`` is what became of the case's credential, None if it has none.
+def decide(case: Case, outcomes: Sequence[Outcome]) -> Decision:
+    """Phases authentication and access. ``outcomes`` is what became of each of the case's credentials, in order.
 
-    Raises ValueError when the two do not belong together: a credential that was sent must have been judged.
+    The caller is whom the first credential proves; every other one must be good as well. Raises ValueError when the
+    two do not belong together: a credential that was sent must have been judged.
     """
-    if (outcome is None) is not (case.authenticator is None):
-        raise ValueError("the outcome does not belong to this case")
-    method = case.authenticator.method if case.authenticator else None
-    if isinstance(outcome, Refusal):
-        return _refuse(case, outcome.reason, outcome.identity, method)
+    if len(outcomes) != len(case.presented):
+        raise ValueError("the outcomes do not belong to this case")
+    method = _methods(case.presented)
+    for presented, outcome in zip(case.presented, outcomes, strict=True):
+        if isinstance(outcome, Refusal):
+            return _refuse(case, outcome.reason, outcome.identity, case.presented, presented)
+    caller = next((outcome for outcome in outcomes if isinstance(outcome, Identity)), None)
     if case.route.public:
-        return Decision(allow=True, reason=reasons.PUBLIC, identity=outcome, method=method, stripped=_stripped(case))
-    if outcome is None:
-        return _refuse(case, reasons.CREDENTIAL_MISSING, None, None)
-    grant = rbac.grant(case.route.rules, case.request.method, outcome, case.variables)
+        return Decision(allow=True, reason=reasons.PUBLIC, identity=caller, method=method, taken=_taken(case))
+    if caller is None:
+        return _refuse(case, reasons.CREDENTIAL_MISSING, None, ())
+    grant = rbac.grant(case.route.rules, case.request.method, caller, case.variables)
     if grant is None:
-        return _refuse(case, reasons.ACCESS_DENIED, outcome, method)
-    return Decision(
-        allow=True, reason=reasons.GRANTED, identity=outcome, grant=grant, method=method, stripped=_stripped(case)
-    )
+        return _refuse(case, reasons.ACCESS_DENIED, caller, case.presented)
+    return Decision(allow=True, reason=reasons.GRANTED, identity=caller, grant=grant, method=method, taken=_taken(case))
 
 
-def _refuse(case: Case, reason: Reason, identity: Identity | None, method: str | None) -> Decision:
+def _refuse(
+    case: Case,
+    reason: Reason,
+    identity: Identity | None,
+    presented: Sequence[Presented],
+    at_fault: Presented | None = None,
+) -> Decision:
     challenge = None
     if reason.status == 401:
         realm = '"' + case.policy.gateway.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        accepted = case.route.authentication.methods if case.route.authentication is not None else None
         challenges = (
-            a.challenge(case.policy, realm, reason if a is case.authenticator else None) for a in case.authenticators
+            a.challenge(case.policy, realm, reason if at_fault is not None and a is at_fault.authenticator else None)
+            for a in case.authenticators
+            if accepted is None or a.method in accepted
         )
         challenge = ", ".join(c for c in challenges if c is not None)
         if not challenge:  # nobody can authenticate here; a 401 without a challenge would be malformed
             reason, challenge = reasons.ACCESS_DENIED, None
-    return Decision(allow=False, reason=reason, identity=identity, method=method, challenge=challenge)
+    return Decision(allow=False, reason=reason, identity=identity, method=_methods(presented), challenge=challenge)
 
 
-def _stripped(case: Case) -> tuple[str, ...]:
-    return tuple(
-        header
-        for authenticator in case.authenticators
-        for header in authenticator.stripped(case.policy, used=authenticator is case.authenticator)
-    )
+def _methods(presented: Sequence[Presented]) -> str | None:
+    return "+".join(one.authenticator.method for one in presented) or None
+
+
+def _taken(case: Case) -> tuple[Taken, ...]:
+    used = [one.authenticator for one in case.presented]
+    return tuple(a.taken(case.policy, case.request, used=a in used) for a in case.authenticators)

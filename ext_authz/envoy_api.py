@@ -38,6 +38,7 @@ def parse(check_request: bytes) -> Request:
         headers=headers,
         address=attributes.source.address.socket_address.address or _NO_ADDRESS,
         request_id=headers.get("x-request-id", ""),
+        principal=attributes.source.principal,
     )
 
 
@@ -89,8 +90,12 @@ def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> Non
             _header(ok.headers.add(), name, value)
         else:  # the caller has none, so nobody may claim it
             ok.headers_to_remove.append(name)
-    # Envoy removes after it sets: a header in both lists would reach the upstream without its value
-    ok.headers_to_remove.extend(name for name in decision.stripped if not values.get(name))
+    for taken in decision.taken:
+        for name, value in taken.replaced.items():
+            _header(ok.headers.add(), name, value)
+        # Envoy removes after it sets: a header in both lists would reach the upstream without its value
+        ok.headers_to_remove.extend(name for name in taken.headers if not values.get(name))
+        ok.query_parameters_to_remove.extend(taken.query)
     response.status.code = 0
 
 

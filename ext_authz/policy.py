@@ -138,10 +138,22 @@ class Rule(_Document):
     where: tuple[Condition, ...] = ()
 
 
+class Authentication(_Document):
+    """Which authenticators a route accepts: any one of ``methods``, or all of them together.
+
+    With ``all``, the caller is whom the first one proves.
+    """
+
+    methods: tuple[str, ...] = Field(min_length=1)
+    all: bool = False
+
+
 class Route(_Document):
     """What one route demands. ``public`` needs no credential, yet a bad credential is still refused."""
 
     public: bool = False
+    authentication: Authentication | None = None
+    """None: any authenticator that the policy configures."""
     rules: tuple[Rule, ...] = ()
     path_template: str | None = None
     """Set on routes matched by template (``/customers/{id}``): where path variables come from."""

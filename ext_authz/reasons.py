@@ -32,6 +32,7 @@ PATH_VARIABLE_INVALID = Reason("path-variable-invalid", 400, "A path variable is
 CREDENTIAL_MISSING = Reason("credential-missing", 401, "This route needs a credential.")
 CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential header was sent more than once.")
 CREDENTIALS_AMBIGUOUS = Reason("credentials-ambiguous", 400, "More than one kind of credential was sent.")
+CREDENTIAL_NOT_ACCEPTED = Reason("credential-not-accepted", 401, "This route does not take that kind of credential.")
 
 # authentication by API key
 KEY_INVALID = Reason("key-invalid", 401, "The API key is not valid.")

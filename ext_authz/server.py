@@ -11,7 +11,7 @@ import grpc.aio
 from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
 from ext_authz.authenticators import table
 from ext_authz.engine import Authenticator, Case, Decision, Request
-from ext_authz.identity import Identity, Refusal
+from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import follow_jwks
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
@@ -57,11 +57,12 @@ class Authorization:
             self._watch(request, case, decision)
         return decision
 
-    async def _authenticate(self, case: Case) -> Identity | Refusal | None:
-        if case.authenticator is None:
-            return None
-        outcome = case.authenticator.authenticate(case.policy, case.credential, time.time())
-        return outcome if isinstance(outcome, Identity | Refusal) else await outcome
+    async def _authenticate(self, case: Case) -> list[Outcome]:
+        now, outcomes = time.time(), list[Outcome]()
+        for authenticator, credential in case.presented:
+            outcome = authenticator.authenticate(case.policy, credential, now)
+            outcomes.append(outcome if isinstance(outcome, Identity | Refusal) else await outcome)
+        return outcomes
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server. Messages pass as bytes, so a request that cannot be parsed is denied too."""

@@ -1,9 +1,11 @@
 """API keys in a request header of their own."""
 
 import hmac
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 
 from ext_authz import api_key, keyset, reasons, telemetry
+from ext_authz.authenticators.headers import header_values
+from ext_authz.engine import Request, Taken
 from ext_authz.identity import Identity, Outcome, Refusal, identity
 from ext_authz.keyset import KeySet, KeyStoreUnavailableError, StoredKey
 from ext_authz.policy import Policy, StaticKey
@@ -25,22 +27,23 @@ class ApiKeyAuthenticator:
     """
 
     method = keyset.METHOD
+    ambient = False
 
     def __init__(self, keys: KeySet) -> None:
         self._keys = keys
         self._static: dict[str, tuple[Policy, dict[str, StoredKey]]] = {}
 
-    def find(self, policy: Policy, headers: Mapping[str, str]) -> str | None:
-        """The value of the policy's key header."""
-        return headers.get(policy.api_keys.header) if policy.api_keys is not None else None
+    def find(self, policy: Policy, request: Request) -> Sequence[str]:
+        """The values of the policy's key header."""
+        return header_values(request.headers, policy.api_keys.header) if policy.api_keys is not None else ()
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:  # noqa: ARG002 - no error code
         """``ApiKey realm="…"``."""
         return f"ApiKey realm={realm}" if policy.api_keys is not None else None
 
-    def stripped(self, policy: Policy, *, used: bool) -> Sequence[str]:  # noqa: ARG002 - gone in any case
+    def taken(self, policy: Policy, request: Request, *, used: bool) -> Taken:  # noqa: ARG002 - gone in any case
         """The key header."""
-        return (policy.api_keys.header,) if policy.api_keys is not None else ()
+        return Taken(headers=(policy.api_keys.header,)) if policy.api_keys is not None else Taken()
 
     def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
         """Judge a key; an awaitable when Redis must be asked for its record."""

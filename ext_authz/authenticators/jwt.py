@@ -6,12 +6,14 @@ never from the token alone (RFC 8725).
 
 import hashlib
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 import jwt
 
 from ext_authz import claims, reasons
+from ext_authz.authenticators.headers import header_values
+from ext_authz.engine import Request, Taken
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwk_set import KeyRing, VerificationKey
 from ext_authz.jwks import JwksSources, Source
@@ -61,14 +63,15 @@ class JwtAuthenticator:
     """Bearer tokens of the policy's issuers. Signatures are verified once per token, policy and key set."""
 
     method = claims.METHOD
+    ambient = False
 
     def __init__(self, sources: JwksSources) -> None:
         self._sources = sources
         self._verified: Lru[tuple[str, bytes], _Verified] = Lru(CACHE_CAPACITY)
 
-    def find(self, policy: Policy, headers: Mapping[str, str]) -> str | None:
-        """The Authorization header, of whatever scheme: a policy with issuers leaves it no other meaning."""
-        return headers.get("authorization") if policy.issuers else None
+    def find(self, policy: Policy, request: Request) -> Sequence[str]:
+        """The Authorization headers, of whatever scheme: a policy with issuers leaves it no other meaning."""
+        return header_values(request.headers, "authorization") if policy.issuers else ()
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:
         """``Bearer realm="…"``, with the error of RFC 6750 section 3.1 when a token was refused."""
@@ -78,9 +81,9 @@ class JwtAuthenticator:
             return f"Bearer realm={realm}"
         return f'Bearer realm={realm}, error="invalid_token", error_description="{refused.detail}"'
 
-    def stripped(self, policy: Policy, *, used: bool) -> Sequence[str]:
+    def taken(self, policy: Policy, request: Request, *, used: bool) -> Taken:  # noqa: ARG002 - the same for all
         """Authorization, when it held the token that was accepted and the policy does not forward it."""
-        return ("authorization",) if used and not policy.forward_credentials else ()
+        return Taken(headers=("authorization",)) if used and not policy.forward_credentials else Taken()
 
     def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
         """Judge an Authorization header; an awaitable when the issuer may have a newer key set."""

@@ -8,7 +8,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 
 from ext_authz import envoy_api, policy, reasons
-from ext_authz.engine import Decision
+from ext_authz.engine import Decision, Taken
 from ext_authz.identity import Identity
 from ext_authz.rbac import Grant
 from ext_authz.reasons import Reason
@@ -112,7 +112,7 @@ async def test_a_token_is_taken_away_and_an_absent_plan_removed(service: Authori
 def test_every_header_that_is_set_overwrites_and_none_is_both_set_and_removed(
     identity: Identity | None, stripped: tuple[str, ...]
 ) -> None:
-    decision = Decision(allow=True, reason=reasons.GRANTED, identity=identity, grant=Grant(0, None), stripped=stripped)
+    decision = Decision(allow=True, reason=reasons.GRANTED, identity=identity, grant=Grant(0, None), taken=(Taken(stripped),))
     response = external_auth_pb2.CheckResponse.FromString(envoy_api.respond(decision, request()))
     ok = response.ok_response
     assert set(headers_of(ok)).isdisjoint(ok.headers_to_remove)

@@ -12,7 +12,7 @@ from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from prometheus_client import REGISTRY
 
 from ext_authz import api_key, envoy_api, policy
-from ext_authz.engine import Request
+from ext_authz.engine import Request, Taken
 from ext_authz.keyset import connect
 from ext_authz.server import SERVICE, Authorization, open_worker
 from serving.logs import JsonFormatter
@@ -39,15 +39,16 @@ class Book:
 
 class Broken:
     method = "broken"
+    ambient = False
 
-    def find(self, *_: Any) -> str:
-        return "secret"
+    def find(self, *_: Any) -> tuple[str, ...]:
+        return ("secret",)
 
     def challenge(self, *_: Any) -> None:
         return None
 
-    def stripped(self, *_: Any, **__: Any) -> tuple[str, ...]:
-        return ()
+    def taken(self, *_: Any, **__: Any) -> Taken:
+        return Taken()
 
     def authenticate(self, *_: Any) -> Any:
         raise RuntimeError("boom: secret")

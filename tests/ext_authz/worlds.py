@@ -134,9 +134,8 @@ async def judge(
     case = engine.examine(rules, asked, authenticators)
     if isinstance(case, Decision):
         return case
-    if case.authenticator is None:
-        return engine.decide(case, None)
-    return engine.decide(case, await outcome(case.authenticator, case.policy, case.credential, now))
+    outcomes = [await outcome(one.authenticator, case.policy, one.credential, now) for one in case.presented]
+    return engine.decide(case, outcomes)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
