@@ -3,7 +3,7 @@
 Authentication may have to ask somebody (Redis, an issuer), so it stands between the two halves::
 
     case = examine(policy, request, authenticators)          # route, credentials
-    outcomes = [authenticator.authenticate(policy, credential, now) for each of case.presented]
+    outcomes = [authenticator.authenticate(policy, request, credential, now) for each of case.presented]
     decision = decide(case, outcomes)                        # authentication, access
 
 A request is allowed at two places, both in :func:`decide`; all that is not allowed there is denied.
@@ -56,7 +56,9 @@ class Authenticator(Protocol):
     def find(self, policy: Policy, request: Request) -> Sequence[str]:
         """Every credential of this kind that the request carries; none: not sent, or not configured."""
 
-    def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
+    def authenticate(
+        self, policy: Policy, request: Request, credential: str, now: float
+    ) -> Outcome | Awaitable[Outcome]:
         """Judge a credential at ``now`` (Unix seconds); an awaitable when somebody has to be asked first."""
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:

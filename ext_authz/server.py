@@ -60,7 +60,7 @@ class Authorization:
     async def _authenticate(self, case: Case) -> list[Outcome]:
         now, outcomes = time.time(), list[Outcome]()
         for authenticator, credential in case.presented:
-            outcome = authenticator.authenticate(case.policy, credential, now)
+            outcome = authenticator.authenticate(case.policy, case.request, credential, now)
             outcomes.append(outcome if isinstance(outcome, Identity | Refusal) else await outcome)
         return outcomes
 

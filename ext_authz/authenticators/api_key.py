@@ -45,7 +45,13 @@ class ApiKeyAuthenticator:
         """The key header."""
         return Taken(headers=(policy.api_keys.header,)) if policy.api_keys is not None else Taken()
 
-    def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
+    def authenticate(
+        self,
+        policy: Policy,
+        request: Request,  # noqa: ARG002 - the credential says it all
+        credential: str,
+        now: float,
+    ) -> Outcome | Awaitable[Outcome]:
         """Judge a key; an awaitable when Redis must be asked for its record."""
         if policy.api_keys is None or len(credential) > MAX_LENGTH or not credential.isascii():
             return _INVALID

@@ -85,7 +85,13 @@ class JwtAuthenticator:
         """Authorization, when it held the token that was accepted and the policy does not forward it."""
         return Taken(headers=("authorization",)) if used and not policy.forward_credentials else Taken()
 
-    def authenticate(self, policy: Policy, credential: str, now: float) -> Outcome | Awaitable[Outcome]:
+    def authenticate(
+        self,
+        policy: Policy,
+        request: Request,  # noqa: ARG002 - the credential says it all
+        credential: str,
+        now: float,
+    ) -> Outcome | Awaitable[Outcome]:
         """Judge an Authorization header; an awaitable when the issuer may have a newer key set."""
         try:
             return self._judge(policy, credential, now)

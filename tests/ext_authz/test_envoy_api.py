@@ -112,7 +112,9 @@ async def test_a_token_is_taken_away_and_an_absent_plan_removed(service: Authori
 def test_every_header_that_is_set_overwrites_and_none_is_both_set_and_removed(
     identity: Identity | None, stripped: tuple[str, ...]
 ) -> None:
-    decision = Decision(allow=True, reason=reasons.GRANTED, identity=identity, grant=Grant(0, None), taken=(Taken(stripped),))
+    decision = Decision(
+        allow=True, reason=reasons.GRANTED, identity=identity, grant=Grant(0, None), taken=(Taken(stripped),)
+    )
     response = external_auth_pb2.CheckResponse.FromString(envoy_api.respond(decision, request()))
     ok = response.ok_response
     assert set(headers_of(ok)).isdisjoint(ok.headers_to_remove)

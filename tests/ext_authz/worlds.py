@@ -124,7 +124,7 @@ def request(
 
 
 async def outcome(authenticator: engine.Authenticator, rules: Policy, credential: str, now: float = NOW) -> Outcome:
-    judged = authenticator.authenticate(rules, credential, now)
+    judged = authenticator.authenticate(rules, request(), credential, now)
     return judged if isinstance(judged, Identity | Refusal) else await judged
 
 
