@@ -124,12 +124,15 @@ class Subject:
         """
         authentication = self.spec.authentication
         keys, issuers = authentication.api_keys is not None, authentication.jwt
-        attributes = {name: True for issuer in issuers for name in issuer.claims.attributes}
+        maps = [mapping for issuer in issuers for mapping in issuer.claims.map]
+        attributes = {name: True for one in (*(i.claims for i in issuers), *maps) for name in one.attributes}
         return {
             **attributes,
             "": keys,
-            "role": keys or any(issuer.claims.roles is not None for issuer in issuers),
-            "plan": keys or any(issuer.claims.plan is not None for issuer in issuers),
+            "role": keys
+            or any(issuer.claims.roles is not None for issuer in issuers)
+            or any(one.roles for one in maps),
+            "plan": keys or any(one.plan is not None for one in (*(issuer.claims for issuer in issuers), *maps)),
         }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ext_authz import jwks
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.identity import Identity, Refusal
 from ext_authz.jwks import FileSource, UrlSource
 from tests.ext_authz.conftest import KeyServer
@@ -75,7 +76,7 @@ async def test_a_token_of_a_key_just_added_to_the_file_works_at_once(tmp_path: P
     path = tmp_path / "jwks.json"
     path.write_bytes(key_set(public_jwk(EC, "ec"), public_jwk(ED, "ed")))
     sources: Any = PinnedSources(FileSource(path))
-    tokens = JwtAuthenticator(sources)
+    tokens = JwtAuthenticator(sources, NothingRevoked())
     path.write_bytes(KEY_SET)
     assert isinstance(await outcome(tokens, POLICY, bearer(kid="rsa")), Identity)
 
@@ -91,10 +92,10 @@ async def test_a_file_that_cannot_be_read_keeps_the_last_good_set(tmp_path: Path
 
 
 async def test_a_url_is_asked_in_the_background_and_again_after_a_while(
-    server: KeyServer, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    server: KeyServer, client: httpx.AsyncClient
 ) -> None:
-    monkeypatch.setattr(jwks, "URL_SECONDS", 0.05)
     source = UrlSource(server.url, client)
+    source.refresh_seconds = 0.05
     following = asyncio.create_task(source.follow())
     await eventually(lambda: kids(source) == {"rsa", "ec", "ed"})
     server.body = key_set(public_jwk(RSA_OTHER, "new"))
@@ -183,7 +184,7 @@ async def test_an_unknown_kid_has_the_set_read_anew_and_a_flood_of_them_only_onc
     source = UrlSource(server.url, client)
     await source.renew()
     sources: Any = PinnedSources(source)
-    tokens = JwtAuthenticator(sources)
+    tokens = JwtAuthenticator(sources, NothingRevoked())
     server.body = KEY_SET
 
     judged = await outcome(tokens, POLICY, bearer(kid="rsa"))

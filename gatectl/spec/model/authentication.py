@@ -1,8 +1,8 @@
 """How callers prove who they are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from ext_authz.policy import Algorithm
 from gatectl.fields import AttributeName, Duration, HeaderName, Name, Omittable, Text, UserName
@@ -39,15 +39,37 @@ class Jwks(Section):
     file: Omittable[Text] = None
     url: Omittable[Annotated[Text, StringConstraints(pattern=_KEY_SET_URL)]] = None
     local: Omittable[Literal[True]] = None
+    refresh: Annotated[Duration, Field(ge=10_000, le=86_400_000)] = 300_000
+    """How often the URL is asked."""
+    max_stale: Annotated[Duration, Field(ge=60_000)] = 86_400_000
+    """Keys that could not be read again for so long are no longer used."""
+
+
+class ClaimMapping(Section):
+    """What a token gets whose claim (a dotted path) equals a text, or contains it: in a list, or as a word."""
+
+    claim: Text
+    equals: Omittable[Text] = None
+    contains: Omittable[Text] = None
+    roles: tuple[Name, ...] = ()
+    plan: Omittable[Name] = None
+    attributes: dict[AttributeName, Text] = {}
 
 
 class Claims(Section):
-    """Which claims (dotted paths) become the user's properties."""
+    """Which claims (dotted paths) become the user's properties, and what else follows from claims (``map``)."""
 
     user: Text = "sub"
     roles: Text | None = "roles"
+    """None beside a ``map``, unless written: then the issuer's own role names count only where they are mapped."""
     plan: Omittable[Text] = None
     attributes: dict[AttributeName, Text] = {}
+    map: tuple[ClaimMapping, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _roles_beside_a_map(cls, written: Any) -> Any:
+        return {"roles": None, **written} if isinstance(written, dict) and written.get("map") else written
 
 
 class Jwt(Section):
@@ -60,6 +82,24 @@ class Jwt(Section):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256", "EdDSA")
     claims: Claims = Claims()
     leeway: Annotated[Duration, Field(le=300_000)] = 30_000
+    max_lifetime: Annotated[Duration, Field(ge=1_000)] = 86_400_000
+    """A token that says it is valid for longer is refused."""
+
+
+class TokenRevocation(Section):
+    """Tokens taken back by ``gatectl tokens revoke``."""
+
+    stale: Duration = 300_000
+    """How long the last known list holds while Redis is away; then tokens are refused."""
+
+
+class IdentityToken(Section):
+    """Tells upstreams who is calling in a header that they can verify: ``x-gate-identity``."""
+
+    audiences: Annotated[tuple[Text, ...], Field(min_length=1)]
+    issuer: Omittable[Text] = None
+    """The gateway's name, unless given."""
+    lifetime: Annotated[Duration, Field(ge=10_000, le=3_600_000)] = 60_000
 
 
 class Authentication(Section):
@@ -67,5 +107,7 @@ class Authentication(Section):
 
     api_keys: Omittable[ApiKeys] = None
     jwt: tuple[Jwt, ...] = ()
+    token_revocation: TokenRevocation = TokenRevocation()
+    identity_token: Omittable[IdentityToken] = None
     forward_credentials: bool = False
     """Upstreams get identity headers; the credential itself only when this is true."""
