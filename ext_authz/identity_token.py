@@ -117,7 +117,7 @@ class IdentityKeys:
 
 class _Signed(NamedTuple):
     token: str
-    key: SigningKey
+    kid: str
     signed_at: float
     fresh_until: float
 
@@ -150,11 +150,11 @@ class IdentityTokens:
         key = self._keys.keys[0]
         at = (wanted.issuer, wanted.audiences, wanted.lifetime_seconds, caller[:3], caller.method)
         signed = self._signed.get(at)
-        if signed is not None and signed.key is key and signed.signed_at <= now < signed.fresh_until:
+        if signed is not None and signed.kid == key.kid and signed.signed_at <= now < signed.fresh_until:
             telemetry.IDENTITY_TOKENS.labels("cached").inc()
             return signed.token
         token = _sign(wanted, caller, key, int(now))
-        signed = _Signed(token, key, signed_at=now, fresh_until=now + wanted.lifetime_seconds / 2)
+        signed = _Signed(token, key.kid, signed_at=now, fresh_until=now + wanted.lifetime_seconds / 2)
         self._signed.put(at, signed)
         telemetry.IDENTITY_TOKENS.labels("signed").inc()
         return signed.token

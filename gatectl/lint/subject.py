@@ -125,14 +125,15 @@ class Subject:
         authentication = self.spec.authentication
         keys, issuers = authentication.api_keys is not None, authentication.jwt
         maps = [mapping for issuer in issuers for mapping in issuer.claims.map]
-        attributes = {name: True for one in (*(i.claims for i in issuers), *maps) for name in one.attributes}
+        given = [issuer.claims.attributes for issuer in issuers] + [mapping.attributes for mapping in maps]
+        attributes = {name: True for names in given for name in names}
         return {
             **attributes,
             "": keys,
             "role": keys
             or any(issuer.claims.roles is not None for issuer in issuers)
             or any(one.roles for one in maps),
-            "plan": keys or any(one.plan is not None for one in (*(issuer.claims for issuer in issuers), *maps)),
+            "plan": keys or any(i.claims.plan is not None for i in issuers) or any(one.plan for one in maps),
         }
 
 

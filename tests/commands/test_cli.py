@@ -44,7 +44,10 @@ COMMANDS = [
     ["keys", "create"],
     ["keys", "list"],
     ["keys", "revoke"],
-    ["token", "mint"],
+    ["tokens", "mint"],
+    ["tokens", "revoke"],
+    ["tokens", "list"],
+    ["tokens", "reinstate"],
 ]
 
 

@@ -1,8 +1,8 @@
 """How callers prove who they are."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from ext_authz.policy import Algorithm
 from gatectl.fields import AttributeName, Duration, HeaderName, Name, Omittable, Text, UserName
@@ -59,17 +59,12 @@ class ClaimMapping(Section):
 class Claims(Section):
     """Which claims (dotted paths) become the user's properties, and what else follows from claims (``map``)."""
 
+    map: tuple[ClaimMapping, ...] = ()
     user: Text = "sub"
-    roles: Text | None = "roles"
-    """None beside a ``map``, unless written: then the issuer's own role names count only where they are mapped."""
+    roles: Text | None = Field(default_factory=lambda given: None if given.get("map") else "roles")
+    """Beside a ``map`` there is no default: the issuer's own role names count only where somebody wants them."""
     plan: Omittable[Text] = None
     attributes: dict[AttributeName, Text] = {}
-    map: tuple[ClaimMapping, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _roles_beside_a_map(cls, written: Any) -> Any:
-        return {"roles": None, **written} if isinstance(written, dict) and written.get("map") else written
 
 
 class Jwt(Section):
