@@ -108,9 +108,9 @@ def revoke(
 
       gatectl tokens revoke --subject alice --reason "lost her laptop"
 
-      gatectl tokens revoke --jti 0b7c2c1e --issuer local
+      gatectl tokens revoke --jti 0b7c2c1e --issuer staff
 
-      gatectl tokens revoke --issuer local --issued-before 2026-01-31T08:00:00Z
+      gatectl tokens revoke --issuer staff --issued-before now
     """
     from gatectl.runtime import revocations
     from gatectl.runtime.keyring import keyring

@@ -29,9 +29,7 @@ FRAGMENTS = {
     "gatectl keys",
     "gatectl keys create",
     "gatectl tokens mint",
-    "gatectl tokens revoke",
-    "gatectl tokens list",
-    "gatectl tokens reinstate",
+    "gatectl tokens reinstate ID",
 }
 """Mentioned by name only."""
 NEEDS = {
