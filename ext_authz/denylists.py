@@ -23,6 +23,8 @@ from serving.policies import PolicyBook
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
+CHUNK = 100
+"""Records read in one go, in about a millisecond."""
 DEADLINE_SECONDS = 2.0
 """For one look, the reading of a long list included. No request waits for it."""
 
@@ -116,8 +118,11 @@ class Denylists:
         if await self._redis.hlen(redis_key(gateway)) > MAX_ENTRIES:
             raise ValueError("the denylist is too long")
         documents = await self._redis.hvals(redis_key(gateway))
-        # one that cannot be read fails the whole: what it revokes is not known
-        revocations = [Revocation.model_validate_json(document) for document in documents]
+        revocations: list[Revocation] = []
+        for start in range(0, len(documents), CHUNK):
+            # one that cannot be read fails the whole: what it revokes is not known
+            revocations += map(Revocation.model_validate_json, documents[start : start + CHUNK])
+            await asyncio.sleep(0)  # requests come first
         if gateway in self._gateways:  # it may have been let go meanwhile
             self._copies[gateway] = _Copy(Denylist(revocations), version, seen_at)
         telemetry.DENYLIST_READS.labels("loaded").inc()
