@@ -1,18 +1,13 @@
 """Key records in Redis: what ext_authz reads, written here. A key itself is never stored."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
-from urllib.parse import urlsplit
-
-import redis
 
 from ext_authz.api_key import KeyRecord, mint, redis_key
 from ext_authz.policy import is_name
 from gatectl.diagnostics import GatectlError
-
-TIMEOUT_SECONDS = 5
+from gatectl.runtime.redis_connection import connected
 
 
 def create(
@@ -34,7 +29,7 @@ def create(
             raise GatectlError(
                 f"{name!r} is not a name: up to 256 printable characters without commas or outer spaces, not just -", 64
             )
-    with _connected(url) as client:
+    with connected(url) as client:
         while True:
             key, minted = mint()
             record = KeyRecord(
@@ -54,7 +49,7 @@ def create(
 
 def list_keys(url: str, gateway: str) -> list[KeyRecord]:
     """Every record, oldest first, revoked and expired ones included. What cannot be read opens nothing: left out."""
-    with _connected(url) as client:
+    with connected(url) as client:
         documents = cast("dict[str, str]", client.hgetall(redis_key(gateway)))
     records = [record for document in documents.values() if (record := _read(document)) is not None]
     return sorted(records, key=lambda record: (record.created_at, record.id))
@@ -65,7 +60,7 @@ def revoke(url: str, gateway: str, key_id: str) -> KeyRecord:
 
     Raises GatectlError when there is no such key.
     """
-    with _connected(url) as client:
+    with connected(url) as client:
         document = cast("str | None", client.hget(redis_key(gateway), key_id))
         record = _read(document) if document is not None else None
         if record is None:
@@ -78,13 +73,13 @@ def revoke(url: str, gateway: str, key_id: str) -> KeyRecord:
 
 def check(url: str) -> None:
     """Whether Redis can be used at all: it answers PING, which it does not while it reads its data."""
-    with _connected(url) as client:
+    with connected(url) as client:
         client.ping()
 
 
 def forget(url: str, gateway: str, key_ids: Iterable[str]) -> None:
     """Remove records: those of development keys, which live no longer than the gateway does."""
-    with _connected(url) as client:
+    with connected(url) as client:
         for key_id in key_ids:
             client.hdel(redis_key(gateway), key_id)
 
@@ -94,30 +89,3 @@ def _read(document: str) -> KeyRecord | None:
         return KeyRecord.model_validate_json(document)
     except ValueError:
         return None
-
-
-@contextlib.contextmanager
-def _connected(url: str) -> Iterator[redis.Redis]:
-    """A client for one command. What goes wrong is told without the URL: it may hold a password."""
-    try:
-        client = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
-        )
-    except ValueError:
-        raise GatectlError(
-            "the Redis URL makes no sense: redis://[user:password@]host:port/number is needed", 64
-        ) from None
-    try:
-        with client:
-            yield client
-    except redis.AuthenticationError:
-        raise GatectlError(f"Redis at {_place(url)} refuses the password of the Redis URL", 5) from None
-    except (redis.RedisError, OSError) as error:
-        raise GatectlError(
-            f"Redis at {_place(url)} cannot be used ({type(error).__name__}); is it running?", 5
-        ) from None
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 # httpcore forgets to close a unix socket whose connect fails; it is freed at once, with a warning
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket.*family=1:ResourceWarning")
 EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
+NO_REDIS = ["--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)]
 COMMANDS = [
     ["init"],
     ["fmt"],
@@ -47,7 +48,10 @@ COMMANDS = [
     ["keys", "create"],
     ["keys", "list"],
     ["keys", "revoke"],
-    ["token", "mint"],
+    ["tokens", "mint"],
+    ["tokens", "revoke"],
+    ["tokens", "list"],
+    ["tokens", "reinstate"],
 ]
 
 
@@ -119,6 +123,13 @@ def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.Completed
         pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
         pytest.param(["keys", "list", "--redis-url", "nonsense://", "-f", str(EXAMPLE)], 64, id="bad-url"),
         pytest.param(["keys", "list", "--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)], 5, id="no-redis"),
+        pytest.param(["tokens", "revoke", "--jti", "a", "--issued-before", "noon"], 64, id="no-time"),
+        pytest.param(["tokens", "revoke", "--subject", "a", "--issued-before", "2026-01-31T08:00"], 64, id="no-zone"),
+        pytest.param(["tokens", "revoke", "--subject", "a"], 5, id="revoke-of-nobody"),
+        pytest.param(["tokens", "reinstate", "a", *NO_REDIS], 5, id="no-redis-to-reinstate-in"),
+        pytest.param(["tokens", "revoke", *NO_REDIS], 64, id="revoke-what"),
+        pytest.param(["tokens", "revoke", "--jti", "a", "--issuer", "nobody", *NO_REDIS], 64, id="no-such-issuer"),
+        pytest.param(["token", "mint"], 64, id="as-it-was-called-first"),
         pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
         pytest.param(["get", "things"], 64, id="no-such-kind"),
         pytest.param(["import", "envoy"], 64, id="nothing-to-import"),

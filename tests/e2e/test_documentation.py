@@ -23,8 +23,8 @@ pytestmark = [
 
 HARNESS = ("gatectl up", "gatectl down", "gatectl dev")
 """What brings the gateway up and down that all the others are run beside: test_newcomer, test_dev."""
-ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa", "127.0.0.1:9901", "3f2a91")
-"""Directories and an Envoy of other machines, a key and a revision of another gateway."""
+ELSEWHERE = ("--state-dir /", "/path/", "1f8k2m0q4zxa", "5f0c9d2e7a41", "127.0.0.1:9901", "3f2a91")
+"""Directories and an Envoy of other machines, a key, a revocation and a revision of another gateway."""
 FRAGMENTS = {
     "gatectl apply --admin",
     "gatectl apply PLAN",
@@ -34,7 +34,8 @@ FRAGMENTS = {
     "gatectl import openapi",
     "gatectl keys",
     "gatectl keys create",
-    "gatectl token mint",
+    "gatectl tokens mint",
+    "gatectl tokens reinstate ID",
 }
 """Mentioned by name only."""
 NEEDS = {

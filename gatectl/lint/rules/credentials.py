@@ -8,6 +8,7 @@ from gatectl.lint.subject import Subject, Thing
 
 _LONGEST_LEEWAY_MS = 60_000
 _LONGEST_STALE_MS = 300_000
+_LONGEST_LIFETIME_MS = 86_400_000
 _WELL_KNOWN = (
     "", "0", "1", "123", "1234", "12345", "123456", "12345678", "123456789", "1234567890", "abc", "abc123", "admin",
     "api-key", "api_key", "apikey", "changeit", "changeme", "ci", "default", "demo", "dev", "development", "example",
@@ -27,6 +28,14 @@ def _long_leeway(subject: Subject) -> Iterator[Found]:
         if issuer.leeway > _LONGEST_LEEWAY_MS:
             path = ("authentication", "jwt", index, "leeway")
             text = f"accepts tokens up to {subject.shown(*path)} after they have expired"
+            yield Found(subject.issuer(index), text, subject.at(*path))
+
+
+def _long_lifetime(subject: Subject) -> Iterator[Found]:
+    for index, issuer in enumerate(subject.spec.authentication.jwt):
+        if issuer.max_lifetime > _LONGEST_LIFETIME_MS:
+            path = ("authentication", "jwt", index, "max_lifetime")
+            text = f"accepts tokens that are valid for {subject.shown(*path)}"
             yield Found(subject.issuer(index), text, subject.at(*path))
 
 
@@ -189,5 +198,16 @@ RULES: tuple[Rule, ...] = (
         "On this spec `gatectl up` makes keys that work, and shows them.",
         "Move `development` into a file that only developers lay over it.",
         _development_keys,
+    ),
+    Rule(
+        "GL019",
+        "long-token-lifetime",
+        "warning",
+        "security",
+        5,
+        "an issuer's tokens live for days",
+        "A stolen token works until it expires or somebody notices, and revocations are kept for as long.",
+        "Keep `max_lifetime` at 24h or below, the default; let clients renew their tokens.",
+        _long_lifetime,
     ),
 )

@@ -95,6 +95,10 @@ CASES: dict[str, Case] = {
         (issuer("jwks: {file: f}, leeway: §61s"),),
         (issuer("jwks: {file: f}, leeway: 60s"), issuer("jwks: {file: f}")),
     ),
+    "GL019": Case(
+        (issuer("jwks: {file: f}, max_lifetime: §25h"),),
+        (issuer("jwks: {file: f}, max_lifetime: 24h"), issuer("jwks: {file: f}")),
+    ),
     "GL011": Case(
         ("authentication: {api_keys: {stale: §301s}}",),
         ("authentication: {api_keys: {stale: 5m}}",),
