@@ -13,6 +13,7 @@ from ext_authz.authenticators import table
 from ext_authz.engine import Authenticator, Case, Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import follow_jwks
+from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
 from serving.policies import PolicyBook
@@ -78,7 +79,9 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
-        yield Authorization(policies, table(KeySet(redis), sources)).register
+        uses = await stack.enter_async_context(follow_uses(redis))
+        keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
+        yield Authorization(policies, table(keys, sources)).register
 
 
 SERVICE = Service(

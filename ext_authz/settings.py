@@ -1,9 +1,32 @@
 """The service's own settings, beside those that every service has."""
 
+from pathlib import Path
 from typing import Any
 
+from ext_authz.api_key import Peppers
 from serving.settings import Setting, redis_url
+
+PEPPER_FILE_BYTES = 1 << 16
+
+
+def pepper_file(text: str) -> Peppers:
+    """The peppers in a file; an empty name is no file. Raises ValueError."""
+    if not text:
+        return Peppers()
+    try:
+        with Path(text).open("rb") as file:
+            peppers = Peppers.read(file.read(PEPPER_FILE_BYTES).decode("ascii"))
+    except UnicodeDecodeError:
+        raise ValueError("must name a file of ASCII text") from None
+    except OSError as error:
+        raise ValueError(f"must name a file that can be read: {error.strerror}") from None
+    if not peppers:
+        raise ValueError("must name a file with a pepper in it")
+    return peppers
+
 
 SETTINGS: tuple[Setting[Any], ...] = (
     Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "Redis that holds the API key records"),
+    Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
+    Setting("pepper", Peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
 )

@@ -132,7 +132,8 @@ class Keys:
         return key
 
     async def store(self, parsed: api_key.ParsedKey, **changes: Any) -> None:
-        good = {"id": parsed.id, "sha256": parsed.sha256, "user": "bob", "roles": ["agent"], "created_at": WHEN}
+        stored = {"scheme": "sha256", "digest": parsed.sha256}
+        good = {"id": parsed.id, "hash": stored, "user": "bob", "roles": ["agent"], "created_at": WHEN}
         await self.store_raw(parsed.id, json.dumps(good | changes, default=str))
 
     async def store_raw(self, key_id: str, document: str) -> None:

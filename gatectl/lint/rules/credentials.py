@@ -38,6 +38,13 @@ def _long_stale(subject: Subject) -> Iterator[Found]:
         yield Found(Thing("API keys"), text, subject.at(*path))
 
 
+def _query_key(subject: Subject) -> Iterator[Found]:
+    api_keys = subject.spec.authentication.api_keys
+    if api_keys is not None and api_keys.query is not None:
+        path = ("authentication", "api_keys", "query")
+        yield Found(Thing("API keys"), f'come in the query parameter "{subject.shown(*path)}"', subject.at(*path))
+
+
 def _development_issuer(subject: Subject) -> Iterator[Found]:
     for index, issuer in enumerate(subject.spec.authentication.jwt):
         at = subject.at("authentication", "jwt", index, "jwks", "local" if issuer.jwks.local else "url")
@@ -189,5 +196,16 @@ RULES: tuple[Rule, ...] = (
         "On this spec `gatectl up` makes keys that work, and shows them.",
         "Move `development` into a file that only developers lay over it.",
         _development_keys,
+    ),
+    Rule(
+        "GL019",
+        "query-key",
+        "warning",
+        "security",
+        10,
+        "API keys are part of URLs",
+        "URLs end up in browser histories, in the logs of proxies and clients, and in the Referer of what follows.",
+        "Take keys in a header, and leave `query` to clients that can set none.",
+        _query_key,
     ),
 )
