@@ -61,7 +61,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, a running Envoy.")
-app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
+app.add_typer(keys.app, name="keys", help="API keys: make, look at, rotate, take back, save and restore.")
 app.add_typer(token.app, name="token", help="Development tokens.")
 
 

@@ -54,13 +54,20 @@ def mint(
     """
     from gatectl.rollout.candidate import read
     from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
-    from gatectl.runtime.keyring import attributes
+    from gatectl.runtime.keyring import named_values
 
     spec = read(files).spec
     chosen = local_issuer(spec, issuer)
     ensure_local_issuers(spec, state_dir)
     token = mint_token(
-        spec, state_dir, chosen.name, user, tuple(role or ()), plan, attributes(attribute or []), minutes * 60
+        spec,
+        state_dir,
+        chosen.name,
+        user,
+        tuple(role or ()),
+        plan,
+        named_values(attribute or [], "--attribute"),
+        minutes * 60,
     )
     data = {"token": token, "issuer": chosen.issuer, "user": user, "roles": role or [], "expires_in": minutes * 60}
     view(output).result("token", data)

@@ -43,7 +43,12 @@ COMMANDS = [
     ["version"],
     ["keys", "create"],
     ["keys", "list"],
+    ["keys", "show"],
+    ["keys", "rotate"],
     ["keys", "revoke"],
+    ["keys", "expire"],
+    ["keys", "import"],
+    ["keys", "export"],
     ["token", "mint"],
 ]
 

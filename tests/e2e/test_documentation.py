@@ -28,6 +28,8 @@ FRAGMENTS = {
     "gatectl import openapi",
     "gatectl keys",
     "gatectl keys create",
+    "gatectl keys rotate",
+    "gatectl keys import",
     "gatectl token mint",
 }
 """Mentioned by name only."""
@@ -39,7 +41,7 @@ NEEDS = {
     ),
 }
 """What somebody did before."""
-MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
+MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").rglob("*.py"))
 
 
 def examples(module: Path) -> list[str]:

@@ -8,7 +8,9 @@ import redis
 
 from ext_authz import api_key
 from gatectl.diagnostics import GatectlError
-from gatectl.runtime import api_keys, redis_server, state_dir
+from gatectl.runtime import api_keys, redis_connection, redis_server, state_dir
+from gatectl.runtime.api_keys import ListedKey, properties
+from gatectl.runtime.keyring import Keyring
 from gatectl.runtime.ports import free_ports
 from gatectl.runtime.processes import Child
 from tests.runtime.worlds import until
@@ -16,7 +18,7 @@ from tests.runtime.worlds import until
 
 def answers(url: str) -> bool:
     try:
-        api_keys.check(url)
+        redis_connection.check(url)
     except GatectlError:
         return False
     return True
@@ -40,9 +42,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_a_key_is_shown_once_and_kept_as_a_hash(url: str) -> None:
     expires_at = datetime.now(UTC) + timedelta(days=1)
-    key, record = api_keys.create(url, "one", "alice", ("agent",), "pro", {"tenant": "acme"}, expires_at)
-    assert api_key.parse(key) == (record.id, record.sha256)
-    assert api_keys.list_keys(url, "one") == [record]
+    key, record = api_keys.create(
+        Keyring(url, "one"),
+        properties(user="alice", roles=("agent",), plan="pro", attributes={"tenant": "acme"}, expires_at=expires_at),
+    )
+    assert api_key.parse(key) == (record.id, record.hash.digest)
+    assert api_keys.list_keys(Keyring(url, "one")) == [ListedKey(record)]
     assert (record.user, record.roles, record.plan, record.attributes) == (
         "alice",
         ("agent",),
@@ -54,43 +59,46 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(url: str) -> None:
 
 
 def test_an_existing_record_is_never_overwritten(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, record = api_keys.create(url, "two", "alice", (), None, {})
+    key, record = api_keys.create(Keyring(url, "two"), properties(user="alice"))
     mints = iter([(key, api_key.parse(key)), api_key.mint()])
-    monkeypatch.setattr(api_keys, "mint", lambda: next(mints))
-    _, second = api_keys.create(url, "two", "bob", ("admin",), None, {})
+    monkeypatch.setattr(api_keys, "mint", lambda _: next(mints))
+    _, second = api_keys.create(Keyring(url, "two"), properties(user="bob", roles=("admin",)))
     assert second.id != record.id
-    assert {found.id: found.user for found in api_keys.list_keys(url, "two")} == {record.id: "alice", second.id: "bob"}
+    assert {found.record.id: found.record.user for found in api_keys.list_keys(Keyring(url, "two"))} == {
+        record.id: "alice",
+        second.id: "bob",
+    }
 
 
 def test_a_revoked_key_stays_listed_and_is_revoked_once(url: str) -> None:
-    _, record = api_keys.create(url, "three", "alice", (), None, {})
-    revoked = api_keys.revoke(url, "three", record.id)
+    _, record = api_keys.create(Keyring(url, "three"), properties(user="alice"))
+    revoked = api_keys.revoke(Keyring(url, "three"), record.id)
     assert revoked.revoked_at is not None
-    assert api_keys.revoke(url, "three", record.id) == revoked
-    assert api_keys.list_keys(url, "three") == [revoked]
+    assert api_keys.revoke(Keyring(url, "three"), record.id) == revoked
+    assert api_keys.list_keys(Keyring(url, "three")) == [ListedKey(revoked)]
 
 
 @pytest.mark.parametrize("gateway", ["nobody", "five"])
 def test_a_key_that_is_not_there_cannot_be_revoked(url: str, gateway: str) -> None:
-    api_keys.create(url, "five", "alice", (), None, {})
+    api_keys.create(Keyring(url, "five"), properties(user="alice"))
     with pytest.raises(GatectlError, match='has no API key "aaaaaaaaaaaa"') as caught:
-        api_keys.revoke(url, gateway, "aaaaaaaaaaaa")
+        api_keys.revoke(Keyring(url, gateway), "aaaaaaaaaaaa")
     assert caught.value.exit_code == 1
 
 
 def test_a_record_that_cannot_be_read_hides_no_other(url: str) -> None:
-    _, record = api_keys.create(url, "six", "alice", (), None, {})
+    _, record = api_keys.create(Keyring(url, "six"), properties(user="alice"))
     with redis.Redis.from_url(url) as client:
         client.hset(api_key.redis_key("six"), "broken", "{")
-    assert api_keys.list_keys(url, "six") == [record]
+    assert api_keys.list_keys(Keyring(url, "six")) == [ListedKey(record)]
     with pytest.raises(GatectlError, match="has no API key"):
-        api_keys.revoke(url, "six", "broken")
+        api_keys.revoke(Keyring(url, "six"), "broken")
 
 
 def test_a_forgotten_key_is_gone(url: str) -> None:
-    _, record = api_keys.create(url, "seven", "alice", (), None, {})
-    api_keys.forget(url, "seven", [record.id])
-    assert api_keys.list_keys(url, "seven") == []
+    _, record = api_keys.create(Keyring(url, "seven"), properties(user="alice"))
+    api_keys.forget(Keyring(url, "seven"), [record.id])
+    assert api_keys.list_keys(Keyring(url, "seven")) == []
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,7 @@ def test_a_forgotten_key_is_gone(url: str) -> None:
 )
 def test_what_is_wrong_with_redis_is_told_without_its_password(bad: str, exit_code: int) -> None:
     with pytest.raises(GatectlError) as caught:
-        api_keys.list_keys(bad, "x")
+        api_keys.list_keys(Keyring(bad, "x"))
     assert caught.value.exit_code == exit_code
     assert "hunter2" not in str(caught.value)
 
@@ -113,20 +121,21 @@ def test_what_is_wrong_with_redis_is_told_without_its_password(bad: str, exit_co
 def test_a_wrong_password_is_told(url: str) -> None:
     wrong = url.replace("redis://:", "redis://:wrong")
     with pytest.raises(GatectlError, match="refuses the password") as caught:
-        api_keys.check(wrong)
+        redis_connection.check(wrong)
     assert caught.value.exit_code == 5
     assert "wrong" not in str(caught.value)
 
 
 def test_keys_made_at_the_same_time_are_all_there(url: str) -> None:
     threads = [
-        threading.Thread(target=api_keys.create, args=(url, "eight", f"user-{n}", (), None, {})) for n in range(8)
+        threading.Thread(target=api_keys.create, args=(Keyring(url, "eight"), properties(user=f"user-{n}")))
+        for n in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {record.user for record in api_keys.list_keys(url, "eight")} == {f"user-{n}" for n in range(8)}
+    assert {found.record.user for found in api_keys.list_keys(Keyring(url, "eight"))} == {f"user-{n}" for n in range(8)}
 
 
 def test_the_server_s_password_is_in_its_configuration_only(tmp_path: Path) -> None:
