@@ -99,6 +99,10 @@ CASES: dict[str, Case] = {
         ("authentication: {api_keys: {stale: §301s}}",),
         ("authentication: {api_keys: {stale: 5m}}",),
     ),
+    "GL019": Case(
+        ("authentication: {api_keys: {query: §api_key}}", "authentication: {api_keys: {header: X-K, query: §k}}"),
+        ("authentication: {api_keys: {cookie: api_key}}",),
+    ),
     "GL012": Case(
         (issuer("jwks: {local: §true}"), issuer("jwks: {url: §'http://127.0.0.1:8000/jwks.json'}")),
         (issuer("jwks: {file: f}"), issuer("jwks: {url: 'https://id.example.com/jwks.json'}")),
