@@ -38,10 +38,8 @@ class Taken(NamedTuple):
     """What of a request the upstream must not see, or see changed, so that no credential goes further than here."""
 
     headers: tuple[str, ...] = ()
-    query: tuple[str, ...] = ()
-    """Names of query parameters."""
     replaced: Mapping[str, str] = {}
-    """Headers that stay with another value: ``cookie`` without the credential."""
+    """Headers that stay with another value: ``cookie`` or ``:path`` without the credential."""
 
 
 class Authenticator(Protocol):

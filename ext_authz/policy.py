@@ -129,6 +129,9 @@ class IdentityToken(_Document):
     lifetime_seconds: int = Field(default=60, ge=10, le=3600)
 
 
+DEFAULT_KEY_PREFIX = "gk"
+
+
 class StaticKey(_Document):
     """An API key that the spec itself carries, by its SHA-256 (lower-case hex of the whole key as sent)."""
 
@@ -141,9 +144,16 @@ class StaticKey(_Document):
 
 
 class ApiKeys(_Document):
-    """API keys: the request header (lower-case) they come in, and those that are not in Redis."""
+    """API keys: where in a request they come (any of the three), and those that are not in Redis.
 
-    header: str
+    ``header`` is lower-case; ``query`` names a parameter, ``cookie`` a cookie.
+    """
+
+    header: str | None = None
+    query: str | None = None
+    cookie: str | None = None
+    prefix: str = DEFAULT_KEY_PREFIX
+    """What new keys begin with. Keys with another prefix stay valid."""
     static: tuple[StaticKey, ...] = ()
     stale_seconds: int = Field(default=60, ge=0)
     """How long a key already seen keeps working while Redis is away."""

@@ -30,13 +30,15 @@ PATH_VARIABLE_INVALID = Reason("path-variable-invalid", 400, "A path variable is
 
 # credentials
 CREDENTIAL_MISSING = Reason("credential-missing", 401, "This route needs a credential.")
-CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential header was sent more than once.")
+CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential was sent more than once.")
 CREDENTIALS_AMBIGUOUS = Reason("credentials-ambiguous", 400, "More than one kind of credential was sent.")
 CREDENTIAL_NOT_ACCEPTED = Reason("credential-not-accepted", 401, "This route does not take that kind of credential.")
 
 # authentication by API key
 KEY_INVALID = Reason("key-invalid", 401, "The API key is not valid.")
 KEY_EXPIRED = Reason("key-expired", 401, "The API key has expired.")
+KEY_NOT_YET_VALID = Reason("key-not-yet-valid", 401, "The API key is not valid yet.")
+KEY_ADDRESS = Reason("key-address", 403, "The API key is not accepted from this address.")
 KEY_REVOKED = Reason("key-revoked", 401, "The API key has been revoked.")
 KEY_STORE_UNAVAILABLE = Reason("key-store-unavailable", 503, "API keys cannot be checked at the moment.")
 

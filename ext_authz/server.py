@@ -15,6 +15,7 @@ from ext_authz.engine import Authenticator, Case, Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.identity_token import JWKS_PAGE, IdentityKeys, IdentityTokens, follow_keys
 from ext_authz.jwks import follow_jwks
+from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
 from serving.endpoint import Page, json_body
@@ -91,9 +92,11 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
         denylists = await stack.enter_async_context(follow_denylists(redis, policies))
-        keys = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
-        authenticators = table(KeySet(redis), sources, denylists)
-        yield Authorization(policies, authenticators, identity_tokens=IdentityTokens(keys)).register
+        uses = await stack.enter_async_context(follow_uses(redis))
+        signing = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
+        keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
+        authenticators = table(keys, sources, denylists)
+        yield Authorization(policies, authenticators, identity_tokens=IdentityTokens(signing)).register
 
 
 def pages(values: Values) -> dict[str, Page]:

@@ -14,6 +14,7 @@ KEY_LOOKUPS = Counter(
     "API key records asked for, by where the answer came from: static, cache, redis, stale (Redis is away) or none.",
     ("source",),
 )
+KEY_USES = Counter("ext_authz_key_uses", "Uses of API keys noted, by result: written or lost.", ("result",))
 JWKS_REFRESHES = Counter(
     "ext_authz_jwks_refreshes", "Readings of an issuer's key set, by kind of source and result.", ("source", "result")
 )

@@ -166,6 +166,8 @@ def _api_keys(old: authz.ApiKeys | None, new: authz.ApiKeys) -> Iterator[Opening
         yield "api keys", "callers get in with API keys"
     elif new.stale_seconds > old.stale_seconds:
         yield "api keys", "a revoked key goes on for longer while Redis is away"
+    if new.cookie is not None and (old is None or old.cookie != new.cookie):
+        yield "api keys", "keys come in a cookie: browsers send it by themselves, for whatever site asks them to"
     known = {key.id: key for key in old.static} if old else {}
     for key in new.static:
         was, title = known.get(key.id), f'static key "{key.id}"'

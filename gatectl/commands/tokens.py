@@ -61,13 +61,20 @@ def mint(
     """
     from gatectl.rollout.candidate import read
     from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
-    from gatectl.runtime.keyring import attributes
+    from gatectl.runtime.keyring import named_values
 
     spec = read(files).spec
     chosen = local_issuer(spec, issuer)
     ensure_local_issuers(spec, state_dir)
     token = mint_token(
-        spec, state_dir, chosen.name, user, tuple(role or ()), plan, attributes(attribute or []), minutes * 60
+        spec,
+        state_dir,
+        chosen.name,
+        user,
+        tuple(role or ()),
+        plan,
+        named_values(attribute or [], "--attribute"),
+        minutes * 60,
     )
     data = {"token": token, "issuer": chosen.issuer, "user": user, "roles": role or [], "expires_in": minutes * 60}
     view(output).result("token", data)
@@ -116,10 +123,10 @@ def revoke(
     from gatectl.runtime.keyring import keyring
 
     until = _time(issued_before) if issued_before is not None else None
-    url, gateway = keyring(state_dir, redis_url, files or [])
+    ring = keyring(state_dir, redis_url, files or [])
     known = revocations.issuers(state_dir, files or [])
     wanted = revocations.revocation(known, jti=jti, user=subject, issued_before=until, issuer=issuer, reason=reason)
-    revocations.revoke(url, gateway, wanted)
+    revocations.revoke(ring.redis_url, ring.gateway, wanted)
     view(output).result("tokens-revoked", _shown(wanted))
 
 
@@ -141,7 +148,8 @@ def list_(
     from gatectl.runtime import revocations
     from gatectl.runtime.keyring import keyring
 
-    found = revocations.list_revocations(*keyring(state_dir, redis_url, files or []))
+    ring = keyring(state_dir, redis_url, files or [])
+    found = revocations.list_revocations(ring.redis_url, ring.gateway)
     view(output).result("revocations", [_shown(one) for one in found])
 
 
@@ -162,8 +170,8 @@ def reinstate(
     from gatectl.runtime import revocations
     from gatectl.runtime.keyring import keyring
 
-    url, gateway = keyring(state_dir, redis_url, files or [])
-    revocations.reinstate(url, gateway, revocation_id)
+    ring = keyring(state_dir, redis_url, files or [])
+    revocations.reinstate(ring.redis_url, ring.gateway, revocation_id)
     view(output).result("tokens-reinstated", {"id": revocation_id})
 
 

@@ -23,7 +23,14 @@ def compile_access(spec: model.Spec) -> authz.Policy:
 
 def _api_keys(api_keys: model.ApiKeys) -> authz.ApiKeys:
     static = tuple(authz.StaticKey(**key.model_dump()) for key in api_keys.static)
-    return authz.ApiKeys(header=api_keys.header.lower(), static=static, stale_seconds=api_keys.stale // 1000)
+    return authz.ApiKeys(
+        header=api_keys.header.lower() if api_keys.header is not None else None,
+        query=api_keys.query,
+        cookie=api_keys.cookie,
+        prefix=api_keys.prefix,
+        static=static,
+        stale_seconds=api_keys.stale // 1000,
+    )
 
 
 def _identity_token(wanted: model.IdentityToken | None, gateway: str) -> authz.IdentityToken | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from gatectl.compiler.names import IDENTITY_KEY_FILE
 from gatectl.rollout.bootstrap import BOOTSTRAP
 from gatectl.rollout.place import Service
+from gatectl.runtime.peppers import for_the_service
 from gatectl.runtime.processes import Program
 from gatectl.runtime.state_dir import LOGS
 from gatectl.spec.model import Process
@@ -18,7 +19,7 @@ ACCESS_LOG = "access.log"
 
 
 def service(package: str, addresses: Service, state_dir: Path, redis_url: str, workers: int) -> Program:
-    """One of the two services. The Redis URL goes by the environment: its password must not be in a process list."""
+    """One of the two services. Secrets go by the environment: they must not be in a process list."""
     argv = [sys.executable, "-m", package]
     argv += ["--listen", addresses.grpc, "--http", addresses.http, "--state-dir", str(state_dir)]
     argv += ["--workers", str(workers), "--drain-seconds", str(DRAIN_SECONDS)]
@@ -29,7 +30,10 @@ def service(package: str, addresses: Service, state_dir: Path, redis_url: str, w
         argv=argv,
         cwd=state_dir,
         logs=state_dir / LOGS,
-        environment={f"{package.upper()}_REDIS_URL": redis_url},
+        environment={
+            f"{package.upper()}_REDIS_URL": redis_url,
+            **(for_the_service() if package == EXT_AUTHZ else {}),
+        },
         stop_seconds=DRAIN_SECONDS + 5,
     )
 

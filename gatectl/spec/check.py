@@ -134,6 +134,9 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
 
 def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
     header = draft.at("authentication", "api_keys", "header")
+    if header is not None and str(header.value).lower() == "cookie":
+        message = "the Cookie header holds other things than a key"
+        yield Diagnostic("GC0108", message, header.at, "name the cookie: `cookie: api_key` instead of `header`")
     if header is not None and str(header.value).lower() == "authorization" and draft.issuers:
         message = "API keys and tokens cannot share the Authorization header: no request could say which it carries"
         yield Diagnostic("GC0108", message, header.at, "name another header, such as X-API-Key")

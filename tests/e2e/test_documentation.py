@@ -36,6 +36,8 @@ FRAGMENTS = {
     "gatectl keys create",
     "gatectl tokens mint",
     "gatectl tokens reinstate ID",
+    "gatectl keys rotate",
+    "gatectl keys import",
 }
 """Mentioned by name only."""
 NEEDS = {
@@ -46,7 +48,7 @@ NEEDS = {
     ),
 }
 """What somebody did before."""
-MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
+MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").rglob("*.py"))
 
 
 def examples(module: Path) -> list[str]:

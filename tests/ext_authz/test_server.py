@@ -12,6 +12,7 @@ from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from prometheus_client import REGISTRY
 
 from ext_authz import api_key, envoy_api, policy
+from ext_authz.api_key import Peppers
 from ext_authz.engine import Request, Taken
 from ext_authz.keyset import connect
 from ext_authz.server import SERVICE, Authorization, open_worker
@@ -30,6 +31,8 @@ from tests.ext_authz.worlds import (
     request,
     without_redis,
 )
+
+PEPPER = "a pepper of this test's own, long".replace(" ", "-")
 
 
 class Book:
@@ -134,7 +137,14 @@ async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Chan
     book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    async with open_worker(Values(redis_url=valkey.url, state_dir=tmp_path, identity_key_file=None), book) as register:
+    values = Values(
+        redis_url=valkey.url,
+        state_dir=tmp_path,
+        pepper_file=Peppers(),
+        pepper=Peppers([PEPPER]),
+        identity_key_file=None,
+    )
+    async with open_worker(values, book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -149,7 +159,7 @@ async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_
     stub = external_auth_pb2_grpc.AuthorizationStub(channel)
     key, parsed = api_key.mint()
     record = api_key.KeyRecord(
-        id=parsed.id, sha256=parsed.sha256, user="bob", roles=("admin",), created_at="2026-01-01T00:00:00Z"
+        id=parsed.id, hash=Peppers([PEPPER]).seal(key), user="bob", roles=("admin",), created_at="2026-01-01T00:00:00Z"
     )
     operator = connect(valkey.url)
     await operator.hset(api_key.redis_key("support"), parsed.id, record.model_dump_json())

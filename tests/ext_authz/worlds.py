@@ -24,6 +24,7 @@ from ext_authz.policy import Jwks, Policy
 
 NOW = 1_800_000_000
 ISSUER = "https://id.example.com"
+ADDRESS = "192.0.2.7"
 
 RSA = rsa.generate_private_key(65537, 2048)
 RSA_OTHER = rsa.generate_private_key(65537, 2048)
@@ -122,11 +123,13 @@ def request(
 ) -> Request:
     headers = {"x-api-key": key, "authorization": authorization}
     sent = {name: value for name, value in headers.items() if value is not None}
-    return Request(route, revision, method, path, sent, "192.0.2.7", "request-1")
+    return Request(route, revision, method, path, sent, ADDRESS, "request-1")
 
 
-async def outcome(authenticator: engine.Authenticator, rules: Policy, credential: str, now: float = NOW) -> Outcome:
-    judged = authenticator.authenticate(rules, request(), credential, now)
+async def outcome(
+    authenticator: engine.Authenticator, rules: Policy, credential: str, now: float = NOW, address: str = ADDRESS
+) -> Outcome:
+    judged = authenticator.authenticate(rules, request()._replace(address=address), credential, now)
     return judged if isinstance(judged, Identity | Refusal) else await judged
 
 

@@ -1,11 +1,21 @@
 """How callers prove who they are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from ext_authz.policy import Algorithm
-from gatectl.fields import AttributeName, Duration, HeaderName, Name, Omittable, Text, UserName
+from ext_authz.policy import DEFAULT_KEY_PREFIX, Algorithm
+from gatectl.fields import (
+    AttributeName,
+    Duration,
+    HeaderName,
+    KeyPrefix,
+    Name,
+    Omittable,
+    ParameterName,
+    Text,
+    UserName,
+)
 from gatectl.spec.model.section import Section
 
 
@@ -21,12 +31,27 @@ class StaticKey(Section):
 
 
 class ApiKeys(Section):
-    """Keys made by ``gatectl keys create``, and static ones."""
+    """Keys made by ``gatectl keys create``, and static ones.
 
-    header: HeaderName = "X-API-Key"
+    They come in a header, a query parameter or a cookie: in those that are named, and where none is, in the header
+    X-API-Key.
+    """
+
+    header: Omittable[HeaderName] = None
+    query: Omittable[ParameterName] = None
+    cookie: Omittable[ParameterName] = None
+    prefix: KeyPrefix = DEFAULT_KEY_PREFIX
+    """What new keys begin with."""
     static: tuple[StaticKey, ...] = ()
     stale: Duration = 60_000
     """How long a key already seen keeps working while Redis is away."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _somewhere(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and not fields.keys() & {"header", "query", "cookie"}:
+            return {**fields, "header": "X-API-Key"}
+        return fields
 
 
 _KEY_SET_URL = r"^(https://|http://(localhost|127\.[0-9.]+|\[::1\])([:/]|$))"
