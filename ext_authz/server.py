@@ -1,5 +1,6 @@
 """The gRPC service ``envoy.service.auth.v3.Authorization``, and what one worker process needs to run it."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import grpc
 import grpc.aio
 
+from audit.trail import Trail
+from audit.writer import Writer
 from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
 from ext_authz.authenticators import table
 from ext_authz.engine import Authenticator, Case, Decision, Request
@@ -29,11 +32,16 @@ class Authorization:
     """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
 
     def __init__(
-        self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator], watch: Watch | None = None
+        self,
+        policies: PolicyBook[Policy],
+        authenticators: Sequence[Authenticator],
+        watch: Watch | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self._policies = policies
         self._authenticators = authenticators
         self._watch = watch
+        self._trail = trail
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -47,7 +55,9 @@ class Authorization:
             log.exception("check failed", extra={"route": request.route, "request_id": request.request_id})
             decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
             response = envoy_api.respond(decision, request)
-        telemetry.observe(request, decision, time.perf_counter() - started)
+        telemetry.observe(decision, time.perf_counter() - started)
+        if self._trail is not None and not decision.allow:
+            self._trail.write("request.refused", **telemetry.refusal(request, decision))
         return response
 
     async def _decide(self, request: Request) -> Decision:
@@ -73,12 +83,22 @@ class Authorization:
 
 @asynccontextmanager
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
-    """What one worker needs for as long as the block lasts: Redis (connected on first use) and the issuers' keys."""
+    """What one worker needs for as long as the block lasts: Redis (connected on first use), the issuers' keys, the
+    audit trail.
+    """
     async with AsyncExitStack() as stack:
+        trail = Trail(_audit(values), telemetry.AUDIT_LOST.inc)
+        stack.push_async_callback(asyncio.to_thread, trail.close)
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
-        yield Authorization(policies, table(KeySet(redis), sources)).register
+        yield Authorization(policies, table(KeySet(redis), sources), trail=trail).register
+
+
+def _audit(values: Values) -> Writer:
+    """The chain that all workers of the service on this machine share."""
+    directory = values["audit_dir"] or values["state_dir"] / "audit"
+    return Writer(directory, "ext_authz", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
 
 
 SERVICE = Service(

@@ -39,12 +39,16 @@ def create(
 
       gatectl keys create eve --role customer --attribute tenant=acme
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import attributes, keyring
 
+    shown, given = view(output), attributes(attribute or [])
     url, gateway = keyring(state_dir, redis_url, files or [])
-    key, record = api_keys.create(url, gateway, user, tuple(role or ()), plan, attributes(attribute or []))
-    view(output).result("key-created", {"id": record.id, "key": key, **_shown(record)})
+    with act(state_dir, "keys.create", shown.progress, gateway=gateway, user=user, roles=role or []) as done:
+        key, record = api_keys.create(url, gateway, user, tuple(role or ()), plan, given)
+        done["key_id"] = record.id
+    shown.result("key-created", {"id": record.id, "key": key, **_shown(record)})
 
 
 @app.command("list")
@@ -83,11 +87,15 @@ def revoke(
 
       gatectl keys revoke 1f8k2m0q4zxa
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring
 
+    shown = view(output)
     url, gateway = keyring(state_dir, redis_url, files or [])
-    view(output).result("key-revoked", _shown(api_keys.revoke(url, gateway, key_id)))
+    with act(state_dir, "keys.revoke", shown.progress, gateway=gateway, key_id=key_id):
+        record = api_keys.revoke(url, gateway, key_id)
+    shown.result("key-revoked", _shown(record))
 
 
 def _shown(record: "KeyRecord") -> dict[str, Any]:

@@ -52,6 +52,7 @@ def mint(
 
       gatectl token mint carol --role customer --minutes 5
     """
+    from gatectl.rollout.acts import act
     from gatectl.rollout.candidate import read
     from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
     from gatectl.runtime.keyring import attributes
@@ -59,8 +60,10 @@ def mint(
     spec = read(files).spec
     chosen = local_issuer(spec, issuer)
     ensure_local_issuers(spec, state_dir)
-    token = mint_token(
-        spec, state_dir, chosen.name, user, tuple(role or ()), plan, attributes(attribute or []), minutes * 60
-    )
+    shown, given = view(output), attributes(attribute or [])
+    with act(
+        state_dir, "token.mint", shown.progress, issuer=chosen.issuer, user=user, roles=role or [], minutes=minutes
+    ):
+        token = mint_token(spec, state_dir, chosen.name, user, tuple(role or ()), plan, given, minutes * 60)
     data = {"token": token, "issuer": chosen.issuer, "user": user, "roles": role or [], "expires_in": minutes * 60}
-    view(output).result("token", data)
+    shown.result("token", data)

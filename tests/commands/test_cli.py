@@ -44,6 +44,9 @@ COMMANDS = [
     ["keys", "create"],
     ["keys", "list"],
     ["keys", "revoke"],
+    ["audit", "tail"],
+    ["audit", "verify"],
+    ["audit", "search"],
     ["token", "mint"],
 ]
 
@@ -88,6 +91,9 @@ def gatectl(
         pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
         pytest.param(["keys", "list", "--redis-url", "nonsense://", "-f", str(EXAMPLE)], 64, id="bad-url"),
         pytest.param(["keys", "list", "--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)], 5, id="no-redis"),
+        pytest.param(["audit", "tail", "--state-dir", "/nonexistent/state"], 1, id="no-trail"),
+        pytest.param(["audit", "verify", "--expect", "abc"], 64, id="no-hash"),
+        pytest.param(["audit", "search", "--since", "soon"], 64, id="no-time"),
         pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
         pytest.param(["get", "things"], 64, id="no-such-kind"),
         pytest.param(["import", "envoy"], 64, id="nothing-to-import"),
