@@ -61,7 +61,7 @@ def opened(directory: Path, writer: str, wait: float) -> Iterator[list[tuple[Bin
         with ExitStack() as lock:
             with suppress(OSError):
                 lock.enter_context(locked(directory, writer, wait, shared=True))
-            found = []
+            found: list[tuple[BinaryIO, int]] = []
             for path in (*rotated(directory, writer), active(directory, writer)):
                 with suppress(FileNotFoundError):  # a writer that died while it began a new file left no active one
                     file = stack.enter_context(path.open("rb"))

@@ -43,8 +43,9 @@ def create(
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import attributes, keyring
 
-    shown, given = view(output), attributes(attribute or [])
+    shown = view(output)
     url, gateway = keyring(state_dir, redis_url, files or [])
+    given = attributes(attribute or [])
     with act(state_dir, "keys.create", shown.progress, gateway=gateway, user=user, roles=role or []) as done:
         key, record = api_keys.create(url, gateway, user, tuple(role or ()), plan, given)
         done["key_id"] = record.id
