@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.writer import Entry, Writer
-from gatectl.diagnostics import GatectlError
+from gatectl.diagnostics import SpecError
 from gatectl.rollout import history
 
 TRAIL = "audit"
@@ -45,12 +45,10 @@ def act(state_dir: Path, event: str, tell: Tell, **fields: Any) -> Iterator[dict
     """
     try:
         yield fields
-    except GatectlError as error:
-        if error.exit_code != 64:
-            record_act(state_dir, event, tell, **fields, outcome="failed")
-        raise
-    except KeyboardInterrupt:
-        record_act(state_dir, event, tell, **fields, outcome="interrupted")
+    except BaseException as error:
+        if not isinstance(error, SpecError) and getattr(error, "exit_code", None) != 64:
+            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            record_act(state_dir, event, tell, **fields, outcome=outcome)
         raise
     record_act(state_dir, event, tell, **fields, outcome="done")
 

@@ -13,7 +13,7 @@ import pytest
 
 from audit import files
 from audit.writer import Entry, Writer
-from gatectl.diagnostics import GatectlError
+from gatectl.diagnostics import GatectlError, SpecError
 from gatectl.rollout.acts import act, record_act
 from gatectl.runtime import api_keys
 from tests.commands.desk import Desk
@@ -89,17 +89,18 @@ def test_keys_and_tokens_are_in_the_trail_and_no_credential_is(desk: Desk) -> No
 
 
 def test_an_act_that_failed_is_in_the_trail_and_a_usage_error_is_not(desk: Desk) -> None:
-    def refused(code: int) -> None:
-        with contextlib.suppress(GatectlError), act(desk.state, "keys.revoke", pytest.fail, key_id="k"):
-            raise GatectlError("no", code)
+    def ends_with(error: BaseException) -> None:
+        with contextlib.suppress(type(error)), act(desk.state, "keys.revoke", pytest.fail) as done:
+            done["key_id"] = "k"
+            raise error
 
-    refused(64)
+    ends_with(GatectlError("no", 64))
+    ends_with(SpecError(()))
     assert not desk.state.exists()
-    refused(5)
-    with contextlib.suppress(KeyboardInterrupt), act(desk.state, "keys.revoke", pytest.fail) as done:
-        done["key_id"] = "k"
-        raise KeyboardInterrupt
-    assert [(one["key_id"], one["outcome"]) for one in trail(desk)] == [("k", "failed"), ("k", "interrupted")]
+    for error in (GatectlError("no", 5), RuntimeError("no"), KeyboardInterrupt()):
+        ends_with(error)
+    outcomes = [(one["key_id"], one["outcome"]) for one in trail(desk)]
+    assert outcomes == [("k", "failed"), ("k", "failed"), ("k", "interrupted")]
 
 
 def test_what_somebody_chose_freely_is_cut(desk: Desk) -> None:

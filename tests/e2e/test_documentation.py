@@ -39,6 +39,8 @@ NEEDS = {
     ),
 }
 """What somebody did before."""
+QUIET = ("gatectl audit search",)
+"""That nothing is found is an answer too."""
 MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").glob("*.py"))
 
 
@@ -105,4 +107,4 @@ def test_a_documented_command_does_what_it_should(gateway: Gateway, desk: Path, 
     )
     shutil.copy(gateway.spec, desk / "gateway.yaml")
     assert result.returncode == 0, result.stderr
-    assert result.stdout or ">" in line or "--to" in line
+    assert result.stdout or ">" in line or "--to" in line or line.startswith(QUIET)
