@@ -126,6 +126,13 @@ class Writer:
         finally:
             os.close(descriptor)
 
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _write(self, descriptor: int, size: int, content: bytes, link: Link, *, sync: bool) -> None:
         """All or nothing: half a batch, as on a full disk, is taken back."""
         try:
@@ -134,6 +141,8 @@ class Writer:
                 written += os.write(descriptor, content[written:])
             if sync:
                 os.fsync(descriptor)
+                if not size:  # a file that is new has a name to lose
+                    self._sync_directory()
         except OSError:
             os.ftruncate(descriptor, size)
             raise

@@ -9,6 +9,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,37 @@ def test_somebody_who_holds_the_chain_is_waited_for_no_longer_than_asked(tmp_pat
             Writer(tmp_path, "w").append(entries("two"), wait=0.05)
     append(Writer(tmp_path, "w"), "three")
     assert events(tmp_path) == ["one", "three"]
+
+
+def test_the_lock_of_a_directory_that_was_removed_meanwhile_locks_nothing(tmp_path: Path) -> None:
+    """Else two writers would each hold a lock of their own."""
+    append(Writer(tmp_path, "w"), "one")
+    lock = tmp_path / "w.lock"
+    with lock.open() as old, ThreadPoolExecutor(1) as waiting:
+        fcntl.flock(old, fcntl.LOCK_EX)
+        writing = waiting.submit(Writer(tmp_path, "w").append, entries("two"), wait=5)
+        lock.unlink()
+        with lock.open("w") as new:
+            fcntl.flock(new, fcntl.LOCK_EX)
+            fcntl.flock(old, fcntl.LOCK_UN)
+            with pytest.raises(FutureTimeoutError):
+                writing.result(0.1)
+        writing.result(5)
+    assert events(tmp_path) == ["one", "two"]
+
+
+def test_what_must_survive_a_loss_of_power_is_synced_and_the_rest_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    )
+    Writer(tmp_path, "w").append(entries("one"), wait=5)
+    assert synced == []
+    Writer(tmp_path, "w").append(entries("two"), wait=5, sync=True)
+    Writer(tmp_path, "v").append(entries("one"), wait=5, sync=True)
+    assert synced == [str(tmp_path / "w.jsonl"), str(tmp_path / "v.jsonl"), str(tmp_path)]
 
 
 def half(write: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
