@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ext_authz.api_key import Peppers
-from serving.settings import Setting, redis_url
+from serving.settings import Setting, redis_url, whole_number
 
 PEPPER_FILE_BYTES = 1 << 16
 
@@ -40,4 +40,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     ),
     Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
     Setting("pepper", Peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
+    Setting("audit-dir", _file, "", "directory of the audit trail; empty: `audit` in the state directory"),
+    Setting("audit-max-mib", whole_number(1, 4096), "64", "MiB at which a file of the audit trail is full"),
+    Setting("audit-keep", whole_number(1, 1000), "10", "full files of the audit trail that are kept"),
 )

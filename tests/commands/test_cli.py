@@ -55,6 +55,9 @@ COMMANDS = [
     ["keys", "expire"],
     ["keys", "import"],
     ["keys", "export"],
+    ["audit", "tail"],
+    ["audit", "verify"],
+    ["audit", "search"],
 ]
 
 
@@ -103,6 +106,9 @@ def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.Completed
         pytest.param(["tokens", "revoke", *NO_REDIS], 64, id="revoke-what"),
         pytest.param(["tokens", "revoke", "--jti", "a", "--issuer", "nobody", *NO_REDIS], 64, id="no-such-issuer"),
         pytest.param(["token", "mint"], 64, id="as-it-was-called-first"),
+        pytest.param(["audit", "tail", "--state-dir", "/nonexistent/state"], 1, id="no-trail"),
+        pytest.param(["audit", "verify", "--expect", "abc"], 64, id="no-hash"),
+        pytest.param(["audit", "search", "--since", "soon"], 64, id="no-time"),
         pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
         pytest.param(["get", "things"], 64, id="no-such-kind"),
         pytest.param(["import", "envoy"], 64, id="nothing-to-import"),

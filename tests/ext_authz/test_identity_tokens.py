@@ -176,7 +176,9 @@ class Book:
 
 
 @pytest.mark.parametrize(
-    ("route", "key", "signed"), [("tickets", AGENT_KEY, True), ("open", AGENT_KEY, True), ("open", None, False)]
+    ("route", "key", "signed"),
+    [("tickets", AGENT_KEY, True), ("open", AGENT_KEY, True), ("open", None, False)],
+    ids=["a-rule", "public-with-a-key", "public"],
 )
 async def test_the_upstream_gets_the_gateways_token_and_never_one_of_the_client(
     tmp_path: Path, file: Path, route: str, key: str | None, signed: bool

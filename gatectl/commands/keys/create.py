@@ -48,6 +48,7 @@ def run(
     """
     from datetime import UTC, datetime
 
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring, moment, named_values
 
@@ -64,5 +65,10 @@ def run(
         not_before=moment(not_before, now, "--not-before") if not_before is not None else None,
         expires_at=moment(expires, now, "--expires") if expires is not None else None,
     )
-    key, record = api_keys.create(ring, wanted)
-    view(output).result("key-created", {"id": record.id, "key": key, **shown(api_keys.ListedKey(record))})
+    screen = view(output)
+    with act(
+        state_dir, "keys.create", screen.progress, gateway=ring.gateway, user=user, roles=list(wanted.roles)
+    ) as done:
+        key, record = api_keys.create(ring, wanted)
+        done["key_id"] = record.id
+    screen.result("key-created", {"id": record.id, "key": key, **shown(api_keys.ListedKey(record))})
