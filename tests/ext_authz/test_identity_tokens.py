@@ -101,6 +101,7 @@ def test_a_token_serves_a_caller_until_half_of_its_life_and_nobody_else(file: Pa
     assert token(tokens, NOW + 29.9) == first
     assert token(tokens, NOW + 30) != first
     assert token(tokens, NOW - 1) != first  # the clock was set back
+    first = token(tokens)
     others = [
         token(tokens, caller=ALICE._replace(user="bob")),
         token(tokens, caller=ALICE._replace(roles=("agent",))),
