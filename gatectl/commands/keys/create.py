@@ -42,7 +42,7 @@ def run(
 
       gatectl keys create eve --role customer --attribute tenant=acme
 
-      gatectl keys create ci --role agent --owner ops@example.com --label env=prod
+      gatectl keys create ci --role agent --owner ops@a.example --label env=prod
 
       gatectl keys create batch --role agent --network 10.0.0.0/8
     """
