@@ -2,6 +2,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,8 @@ async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> No
                 assert "no-such-route" not in str(sample.labels)
 
 
-@pytest.fixture
-async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+@asynccontextmanager
+async def worker(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
     (tmp_path / "current").mkdir()
     (tmp_path / "current" / "authz.json").write_text(POLICY.model_dump_json())
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
@@ -145,6 +146,26 @@ async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Chan
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
             yield opened
         await server.stop(None)
+
+
+@pytest.fixture
+async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+    async with worker(valkey, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_worker_that_ends_has_written_which_keys_were_used(valkey: Valkey, tmp_path: Path) -> None:
+    key, parsed = api_key.mint()
+    record = api_key.KeyRecord(id=parsed.id, hash=Peppers().seal(key), user="bob", created_at="2026-01-01T00:00:00Z")
+    operator = connect(valkey.url)
+    await operator.hset(api_key.redis_key("support"), parsed.id, record.model_dump_json())
+    before = int(time.time())
+    async with worker(valkey, tmp_path) as opened:
+        stub = external_auth_pb2_grpc.AuthorizationStub(opened)
+        await stub.Check(external_auth_pb2.CheckRequest.FromString(check_request(request("any", key=key))))
+    used = await operator.hget(api_key.uses_key("support"), parsed.id)
+    await operator.aclose(close_connection_pool=True)
+    assert before <= int(used) <= time.time()
 
 
 async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_and_tokens(

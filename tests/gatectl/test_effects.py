@@ -108,6 +108,13 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         put("authentication", "api_keys", "stale", "1h"),
         opens("api keys", "a revoked key goes on for longer while Redis is away"),
     ),
+    "a cookie": (
+        put("authentication", "api_keys", {"header": "X-API-Key", "cookie": "key", "static": [KEY]}),
+        [
+            *opens("api keys", "keys come in a cookie: browsers send it by themselves, for whatever site asks them to"),
+            LISTENER,
+        ],
+    ),
     "a key more": (
         put("authentication", "api_keys", "static", [KEY, {**KEY, "id": "l", "sha256": "1" * 64}]),
         opens('static key "l"', "its holder gets in"),
