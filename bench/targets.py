@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from bench.processes import free_port, process
 from bench.wrk import BenchError
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,6 @@ SPEC = Path(__file__).with_name("gateway.yaml")
 PATH = "/api/v1/tickets/t-1001"
 START_SECONDS = 15.0
 COMMAND_SECONDS = 120.0
-STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,9 @@ class Target:
 @contextmanager
 def backend() -> Iterator[str]:
     """The demo backend on a free port; yields ``host:port``."""
-    with _process([sys.executable, str(BACKEND), "--port", "0"]) as process:
-        assert process.stdout is not None
-        announced = process.stdout.readline().strip()
+    with process([sys.executable, str(BACKEND), "--port", "0"]) as server:
+        assert server.stdout is not None
+        announced = server.stdout.readline().strip()
         if not announced:
             raise BenchError("the demo backend did not start")
         yield announced.rpartition("/")[2]
@@ -50,12 +49,12 @@ def backend() -> Iterator[str]:
 @contextmanager
 def bare_envoy(upstream: str) -> Iterator[Target]:
     """Envoy with nothing but a listener, the router and the upstream."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         config = Path(directory) / "bootstrap.json"
         config.write_text(json.dumps(_bootstrap(port, upstream)))
         command = [str(_envoy()), "-c", str(config), "--disable-hot-restart", "--log-level", "error"]
-        with _process(command):
+        with process(command):
             target = Target("bare Envoy", f"http://127.0.0.1:{port}{PATH}")
             _wait_until_served(target, upstream)
             yield target
@@ -64,7 +63,7 @@ def bare_envoy(upstream: str) -> Iterator[Target]:
 @contextmanager
 def full_path(upstream: str) -> Iterator[Target]:
     """The gateway as ``gatectl up`` starts it from gateway.yaml, with an API key of the role it asks for."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         environ = os.environ | {"BENCH_BACKEND": upstream}
         state = ["--state-dir", directory]
@@ -101,19 +100,6 @@ def _gatectl(arguments: Sequence[str], environ: dict[str, str]) -> str:
     return ended.stdout
 
 
-@contextmanager
-def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
 def _wait_until_served(target: Target, upstream: str) -> None:
     """Return once the target answers with the very body that the upstream answers with. Raises BenchError."""
     headers = {"x-api-key": target.api_key} if target.api_key else {}
@@ -132,12 +118,6 @@ def _wait_until_served(target: Target, upstream: str) -> None:
             seen = f"status {answer.status_code}"
             time.sleep(0.05)
     raise BenchError(f"{target.name} did not serve within {START_SECONDS:.0f} s: {seen}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _envoy() -> Path:

@@ -102,6 +102,8 @@ class Decision(NamedTuple):
     """The authenticators that judged, joined by ``+``."""
     challenge: str | None = None
     """``WWW-Authenticate``, on 401 only."""
+    identity_token: str | None = None
+    """The caller as a signed token for the upstream, on allow only."""
     taken: tuple[Taken, ...] = ()
     """What to take away before the upstream sees the request, on allow only."""
 

@@ -84,6 +84,7 @@ def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> Non
         values[policy.HEADER_ROLES] = ",".join(identity.roles)
         values[policy.HEADER_PLAN] = identity.plan or ""
         values[policy.HEADER_AUTH_METHOD] = identity.method
+        values[policy.HEADER_IDENTITY] = decision.identity_token or ""
     ok = response.ok_response
     for name, value in values.items():
         if value:

@@ -54,10 +54,18 @@ TOKEN_SIGNATURE = Reason("token-signature", 401, "The signature of the token is 
 TOKEN_AUDIENCE = Reason("token-audience", 401, "The token is meant for another audience.")
 TOKEN_EXPIRED = Reason("token-expired", 401, "The token has expired.")
 TOKEN_NOT_YET_VALID = Reason("token-not-yet-valid", 401, "The token is not valid yet.")
+TOKEN_LIFETIME = Reason("token-lifetime", 401, "The token is valid for longer than its issuer may say.")
+TOKEN_REVOKED = Reason("token-revoked", 401, "The token has been revoked.")
 TOKEN_CLAIMS = Reason("token-claims", 401, "A claim of the token is missing or malformed.")
 ISSUER_KEYS_UNAVAILABLE = Reason(
     "issuer-keys-unavailable", 503, "The keys of the token's issuer are not available at the moment."
 )
+REVOCATIONS_UNAVAILABLE = Reason(
+    "revocations-unavailable", 503, "Whether the token has been revoked cannot be checked at the moment."
+)
+
+# identity for the upstream
+IDENTITY_KEY_MISSING = Reason("identity-key-missing", 503, "The caller cannot be vouched for: there is no signing key.")
 
 # access
 ACCESS_DENIED = Reason("access-denied", 403, "The caller may not do this.")

@@ -10,12 +10,15 @@ import grpc.aio
 
 from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
 from ext_authz.authenticators import table
+from ext_authz.denylists import follow_denylists
 from ext_authz.engine import Authenticator, Case, Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
+from ext_authz.identity_token import JWKS_PAGE, IdentityKeys, IdentityTokens, follow_keys
 from ext_authz.jwks import follow_jwks
 from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
+from serving.endpoint import Page, json_body
 from serving.policies import PolicyBook
 from serving.service import Register, Service
 from serving.settings import Values
@@ -30,11 +33,16 @@ class Authorization:
     """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
 
     def __init__(
-        self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator], watch: Watch | None = None
+        self,
+        policies: PolicyBook[Policy],
+        authenticators: Sequence[Authenticator],
+        watch: Watch | None = None,
+        identity_tokens: IdentityTokens | None = None,
     ) -> None:
         self._policies = policies
         self._authenticators = authenticators
         self._watch = watch
+        self._identity_tokens = identity_tokens or IdentityTokens(IdentityKeys(None))
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -53,7 +61,11 @@ class Authorization:
 
     async def _decide(self, request: Request) -> Decision:
         case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
-        decision = case if isinstance(case, Decision) else engine.decide(case, await self._authenticate(case))
+        if isinstance(case, Decision):
+            decision = case
+        else:
+            decision = engine.decide(case, await self._authenticate(case))
+            decision = self._identity_tokens.vouch(case.policy, decision, time.time())
         if self._watch is not None:
             self._watch(request, case, decision)
         return decision
@@ -74,14 +86,23 @@ class Authorization:
 
 @asynccontextmanager
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
-    """What one worker needs for as long as the block lasts: Redis (connected on first use) and the issuers' keys."""
+    """What one worker needs for as long as the block lasts: Redis, issuers' keys, denylists, our own signing keys."""
     async with AsyncExitStack() as stack:
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
+        denylists = await stack.enter_async_context(follow_denylists(redis, policies))
+        keys = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
         uses = await stack.enter_async_context(follow_uses(redis))
-        keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
-        yield Authorization(policies, table(keys, sources)).register
+        records = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
+        authenticators = table(records, sources, denylists)
+        yield Authorization(policies, authenticators, identity_tokens=IdentityTokens(keys)).register
+
+
+def pages(values: Values) -> dict[str, Page]:
+    """What the service publishes beside its own state: the public keys of the signed identity header."""
+    keys = IdentityKeys(values["identity_key_file"])
+    return {JWKS_PAGE: lambda: json_body(200, keys.jwks())}
 
 
 SERVICE = Service(
@@ -91,4 +112,5 @@ SERVICE = Service(
     load_policy=policy.load,
     worker=open_worker,
     settings=settings.SETTINGS,
+    pages=pages,
 )

@@ -9,6 +9,11 @@ from serving.settings import Setting, redis_url
 PEPPER_FILE_BYTES = 1 << 16
 
 
+def _file(text: str) -> Path | None:
+    """A path, None for an empty text. Whether it exists is seen later: it may be mounted late."""
+    return Path(text) if text else None
+
+
 def pepper_file(text: str) -> Peppers:
     """The peppers in a file; an empty name is no file. Raises ValueError."""
     if not text:
@@ -26,7 +31,13 @@ def pepper_file(text: str) -> Peppers:
 
 
 SETTINGS: tuple[Setting[Any], ...] = (
-    Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "Redis that holds the API key records"),
+    Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "Redis that holds API key records and revoked tokens"),
     Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
     Setting("pepper", Peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
+    Setting(
+        "identity-key-file",
+        _file,
+        "",
+        "PEM file of EC P-256 private keys: the first signs x-gate-identity, all are published",
+    ),
 )

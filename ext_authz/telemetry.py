@@ -18,6 +18,14 @@ KEY_USES = Counter("ext_authz_key_uses", "Uses of API keys noted, by result: wri
 JWKS_REFRESHES = Counter(
     "ext_authz_jwks_refreshes", "Readings of an issuer's key set, by kind of source and result.", ("source", "result")
 )
+DENYLIST_READS = Counter(
+    "ext_authz_denylist_reads", "Looks at the denylist of tokens, by result: unchanged, loaded or failed.", ("result",)
+)
+IDENTITY_TOKENS = Counter(
+    "ext_authz_identity_tokens",
+    "Signed identities handed to upstreams, by result: signed, cached or no_key.",
+    ("result",),
+)
 CHECK_SECONDS = Histogram(
     "ext_authz_check_seconds",
     "Time to answer a check, without gRPC's own part.",

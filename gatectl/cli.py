@@ -33,7 +33,7 @@ from gatectl.commands import (
     schema,
     status,
     test,
-    token,
+    tokens,
     up,
     validate,
     version,
@@ -62,7 +62,8 @@ for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, a running Envoy.")
 app.add_typer(keys.app, name="keys", help="API keys: make, look at, rotate, take back, save and restore.")
-app.add_typer(token.app, name="token", help="Development tokens.")
+app.add_typer(tokens.app, name="tokens", help="Tokens: mint one to develop with, revoke, list, reinstate.")
+app.add_typer(tokens.app, name="token", hidden=True)  # as it was called first
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ class Caller(Section):
     plan: Omittable[UserName] = None
     attributes: dict[AttributeName, Text] = Field(default_factory=dict)
     jwt: Omittable[dict[str, Any]] = None
-    """A claim given as null is left out; ``iss``, ``aud`` and ``exp`` are filled in."""
+    """A claim given as null is left out; ``iss``, ``aud``, ``iat`` and ``exp`` are filled in."""
     key: Omittable[Text] = None
 
     @property
@@ -177,4 +177,6 @@ class _Mint:
 
 
 def _needed(issuer: Jwt) -> dict[str, Any]:
-    return {"iss": issuer.issuer, "aud": issuer.audiences[0], "exp": int(time.time()) + LIFETIME_SECONDS}
+    now = int(time.time())
+    lifetime = min(LIFETIME_SECONDS, issuer.max_lifetime // 1000)
+    return {"iss": issuer.issuer, "aud": issuer.audiences[0], "iat": now, "exp": now + lifetime}

@@ -82,6 +82,8 @@ def _change(name: str, value: str, sent: dict[str, str]) -> str:
 
 
 def _shown(name: str, value: str, course: Course, route: str, source: Source) -> str:
+    if name == authz.HEADER_IDENTITY:
+        return "(signed for this request)"
     identity = course.check.decision.identity if course.check is not None else None
     field = _OF_THE_KEY.get(name)
     if field is not None and (caller(identity, source) or {}).get(field) == HIDDEN:

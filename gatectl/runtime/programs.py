@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from gatectl.compiler.names import IDENTITY_KEY_FILE
 from gatectl.rollout.bootstrap import BOOTSTRAP
 from gatectl.rollout.place import Service
 from gatectl.runtime.peppers import for_the_service
@@ -22,6 +23,8 @@ def service(package: str, addresses: Service, state_dir: Path, redis_url: str, w
     argv = [sys.executable, "-m", package]
     argv += ["--listen", addresses.grpc, "--http", addresses.http, "--state-dir", str(state_dir)]
     argv += ["--workers", str(workers), "--drain-seconds", str(DRAIN_SECONDS)]
+    if package == EXT_AUTHZ:
+        argv += ["--identity-key-file", str(state_dir / IDENTITY_KEY_FILE)]
     return Program(
         name=package,
         argv=argv,

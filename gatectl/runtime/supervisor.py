@@ -110,6 +110,7 @@ class _Gateway:
         if stale is not None:
             api_keys.forget(Keyring(redis_url, stale.gateway), [key.id for key in stale.keys])
         issuers.ensure_local_issuers(self._spec, self._directory)
+        issuers.ensure_identity_key(self._directory)
         services = self._start_services(redis_url, service_ports)
         for process in self._spec.development.processes:
             self._start_process(process)

@@ -5,8 +5,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from bench import report, targets, wrk
-from bench.report import Comparison
+from bench import checks, report, targets, wrk
+from bench.report import Checks, Comparison, Cost
 from bench.wrk import BenchError, Measurement
 
 OUTPUT = """Running 5s test @ http://127.0.0.1:8080/
@@ -66,14 +66,35 @@ def test_the_floor_needs_both_throughput_and_latency(rate: float, p99_ms: float,
     assert ("NOT met" in report.verdict(comparison)) is not met
 
 
+CHECKS = Checks(
+    [Cost(report.KNOWN_KEY, (40.0, 50.0, 60.0)), Cost(report.KNOWN_TOKEN, (50.0, 30.0, 60.0))],
+    routes=1000,
+    keys=100_000,
+)
+
+
+@pytest.mark.parametrize(("token", "kept"), [(99.0, True), (100.0, True), (101.0, False)])
+def test_a_known_token_may_cost_twice_a_known_key(token: float, kept: bool) -> None:
+    measured = Checks([Cost(report.KNOWN_KEY, (50.0,)), Cost(report.KNOWN_TOKEN, (token,))], 1, 1)
+    assert measured.meets_ceiling is kept
+    assert ("NOT kept" in report.check_verdict(measured)) is not kept
+
+
+def test_a_check_of_every_kind_is_answered_as_it_should_be() -> None:
+    costs = checks.measure(1, lambda _: None, keys=1000, calls=50)
+    assert {report.KNOWN_KEY, report.KNOWN_TOKEN} <= {cost.name for cost in costs}
+    assert all(cost.micros > 0 for cost in costs)
+
+
 def test_the_document_and_the_terminal_show_the_same_rows() -> None:
-    document = report.markdown(COMPARISON, day=date(2026, 1, 2), wrk_version="4.1.0")
+    document = report.markdown(COMPARISON, CHECKS, day=date(2026, 1, 2), wrk_version="4.1.0")
     assert "| bare Envoy | 9,000 | 8,000 to 10,000 | 2.5 ms | 5.0 ms | 1 |" in document
     assert "| full path | 2,000 | 900 to 2,000 | 25.0 ms | 50.0 ms | 0.20 |" in document
+    assert "| token, known | 50 µs | 30 to 60 | 1.00 |" in document
     assert "on 2026-01-02" in document
     screen = StringIO()
-    Console(file=screen, width=120).print(report.table(COMPARISON))
-    for line in report.rows(COMPARISON):
+    Console(file=screen, width=120).print(*report.tables(COMPARISON, CHECKS))
+    for line in (*report.rows(COMPARISON), *report.check_rows(CHECKS)):
         assert all(cell in screen.getvalue() for cell in line)
 
 

@@ -138,7 +138,13 @@ async def worker(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Chann
     book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    values = Values(redis_url=valkey.url, state_dir=tmp_path, pepper_file=Peppers(), pepper=Peppers([PEPPER]))
+    values = Values(
+        redis_url=valkey.url,
+        state_dir=tmp_path,
+        pepper_file=Peppers(),
+        pepper=Peppers([PEPPER]),
+        identity_key_file=None,
+    )
     async with open_worker(values, book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -185,7 +191,7 @@ async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_
         response = await stub.Check(message)
         return response.denied_response.status.code or 200
 
-    token = bearer(claims(exp=time.time() + 60))
+    token = bearer(claims(iat=time.time(), exp=time.time() + 60))
     assert await status(request(key=key)) == 200
     assert await status(request(key=AGENT_KEY)) == 200
     assert await status(request(authorization=token)) == 200
@@ -196,6 +202,7 @@ async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_
     valkey.kill()
     assert await status(request(key=api_key.mint()[0])) == 503
     assert await status(request(key=AGENT_KEY)) == 200
+    assert await status(request(authorization=token)) == 200  # by the last denylist
 
 
 async def test_bytes_that_are_no_check_request_are_denied_over_grpc_too(channel: grpc.aio.Channel) -> None:

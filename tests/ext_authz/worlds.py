@@ -15,6 +15,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 from ext_authz import api_key, engine, policy
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.engine import Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import FileSource
@@ -107,7 +108,8 @@ def without_redis(directory: Path, keys: bytes = KEY_SET) -> tuple[ApiKeyAuthent
     path = directory / "jwks.json"
     path.write_bytes(keys)
     sources: Any = PinnedSources(FileSource(path))
-    return ApiKeyAuthenticator(KeySet(connect("redis://127.0.0.1:1/0"))), JwtAuthenticator(sources)
+    keys_in_redis = KeySet(connect("redis://127.0.0.1:1/0"))
+    return ApiKeyAuthenticator(keys_in_redis), JwtAuthenticator(sources, NothingRevoked())
 
 
 def request(
@@ -143,7 +145,7 @@ async def judge(
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Good claims for NOW; a change to None leaves the claim out."""
-    good = {"iss": ISSUER, "aud": "support-api", "sub": "alice", "roles": ["agent"], "exp": NOW + 60}
+    good = {"iss": ISSUER, "aud": "support-api", "sub": "alice", "roles": ["agent"], "iat": NOW, "exp": NOW + 60}
     return {name: value for name, value in (good | changes).items() if value is not None}
 
 

@@ -90,6 +90,33 @@ def _token(out: Console, data: dict[str, Any]) -> None:
     out.print(data["token"])
 
 
+def _revocations(out: Console, data: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("ID", "TOKENS", "REVOKED", "KEPT UNTIL", "REASON"):
+        table.add_column(column)
+    for one in data:
+        table.add_row(one["id"], _tokens(one), one["revoked_at"], one["expires_at"], one["reason"] or "-")
+    out.print(table)
+    if not data:
+        out.print("no token is revoked")
+
+
+def _tokens(one: dict[str, Any]) -> str:
+    """Which tokens a revocation hits."""
+    whose = f" of {one['user']}" if one["user"] is not None else ""
+    which = f"jti {one['jti']}" if one["jti"] is not None else f"all{whose} until {one['issued_before']}"
+    return which + (f" from {one['issuer']}" if one["issuer"] is not None else "")
+
+
+def _tokens_revoked(out: Console, data: dict[str, Any]) -> None:
+    out.print(f"revoked: {_tokens(data)}; they stop working within one second")
+    out.print(f"`gatectl tokens reinstate {data['id']}` takes it back")
+
+
+def _tokens_reinstated(out: Console, data: dict[str, Any]) -> None:
+    out.print(f"revocation {data['id']} is taken back; what it hit works again within one second")
+
+
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "keys": _keys,
     "key": _key,
@@ -100,4 +127,7 @@ SHOW: dict[str, Callable[[Console, Any], None]] = {
     "keys-exported": _keys_exported,
     "keys-imported": _keys_imported,
     "token": _token,
+    "revocations": _revocations,
+    "tokens-revoked": _tokens_revoked,
+    "tokens-reinstated": _tokens_reinstated,
 }
