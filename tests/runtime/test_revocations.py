@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,8 @@ from ext_authz.policy import Issuer, Jwks, Policy
 from ext_authz.revocation import Revocation, redis_key, version_key
 from gatectl.compiler import compile_spec
 from gatectl.diagnostics import GatectlError
-from gatectl.runtime import redis_server, revocations, state_dir
-from gatectl.runtime.ports import free_ports
-from gatectl.runtime.processes import Child
-from tests.runtime.test_api_keys import answers
+from gatectl.runtime import revocations
 from tests.runtime.test_issuers import spec_of
-from tests.runtime.worlds import until
 
 
 def issuer(name: str, lifetime: int = 3600, leeway: int = 30) -> Issuer:
@@ -96,20 +91,6 @@ def test_the_issuers_are_those_of_the_spec_or_of_the_policy_in_force(tmp_path: P
     (tmp_path / "current" / "authz.json").write_text(nobody.model_dump_json())
     with pytest.raises(GatectlError, match="takes no tokens"):
         revocations.issuers(tmp_path, [])
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory = state_dir.prepare(tmp_path_factory.mktemp("redis"))
-    [port] = free_ports(1)
-    url = redis_server.new_url(port)
-    server = Child(redis_server.program(directory, url))
-    try:
-        server.start()
-        assert until(lambda: answers(url)), server.tail()
-        yield url
-    finally:
-        server.stop()
 
 
 def test_the_newest_stands_first_and_the_same_again_is_the_same(url: str) -> None:
