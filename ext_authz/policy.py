@@ -80,7 +80,7 @@ class Jwks(_Document):
     url: str | None = None
     refresh_seconds: int = Field(default=300, ge=10, le=86_400)
     """How often a URL is asked. A file is looked at every second."""
-    max_stale_seconds: int = Field(default=86_400, ge=60)
+    max_stale_seconds: int = Field(default=86_400, ge=10)
     """A set that could not be read again for so long is no longer used: its tokens cannot be judged."""
 
 

@@ -59,6 +59,7 @@ def mint(
 
       gatectl tokens mint carol --role customer --minutes 5
     """
+    from gatectl.rollout.acts import act
     from gatectl.rollout.candidate import read
     from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
     from gatectl.runtime.keyring import named_values
@@ -66,18 +67,11 @@ def mint(
     spec = read(files).spec
     chosen = local_issuer(spec, issuer)
     ensure_local_issuers(spec, state_dir)
-    token = mint_token(
-        spec,
-        state_dir,
-        chosen.name,
-        user,
-        tuple(role or ()),
-        plan,
-        named_values(attribute or [], "--attribute"),
-        minutes * 60,
-    )
+    screen, given, roles = view(output), named_values(attribute or [], "--attribute"), list(role or ())
+    with act(state_dir, "tokens.mint", screen.progress, issuer=chosen.issuer, user=user, roles=roles, minutes=minutes):
+        token = mint_token(spec, state_dir, chosen.name, user, roles, plan, given, minutes * 60)
     data = {"token": token, "issuer": chosen.issuer, "user": user, "roles": role or [], "expires_in": minutes * 60}
-    view(output).result("token", data)
+    screen.result("token", data)
 
 
 @app.command()
@@ -119,6 +113,7 @@ def revoke(
 
       gatectl tokens revoke --issuer staff --issued-before now
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import revocations
     from gatectl.runtime.keyring import keyring
 
@@ -126,8 +121,10 @@ def revoke(
     ring = keyring(state_dir, redis_url, files or [])
     known = revocations.issuers(state_dir, files or [])
     wanted = revocations.revocation(known, jti=jti, user=subject, issued_before=until, issuer=issuer, reason=reason)
-    revocations.revoke(ring.redis_url, ring.gateway, wanted)
-    view(output).result("tokens-revoked", _shown(wanted))
+    screen, what = view(output), wanted.model_dump(mode="json", exclude_none=True, exclude={"revoked_at"})
+    with act(state_dir, "tokens.revoke", screen.progress, gateway=ring.gateway, revocation=wanted.id, **what):
+        revocations.revoke(ring.redis_url, ring.gateway, wanted)
+    screen.result("tokens-revoked", _shown(wanted))
 
 
 @app.command("list")
@@ -167,12 +164,15 @@ def reinstate(
 
       gatectl tokens reinstate 5f0c9d2e7a41
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import revocations
     from gatectl.runtime.keyring import keyring
 
     ring = keyring(state_dir, redis_url, files or [])
-    revocations.reinstate(ring.redis_url, ring.gateway, revocation_id)
-    view(output).result("tokens-reinstated", {"id": revocation_id})
+    screen = view(output)
+    with act(state_dir, "tokens.reinstate", screen.progress, gateway=ring.gateway, revocation=revocation_id):
+        revocations.reinstate(ring.redis_url, ring.gateway, revocation_id)
+    screen.result("tokens-reinstated", {"id": revocation_id})
 
 
 def _time(text: str) -> datetime:

@@ -12,6 +12,7 @@ import httpx
 from ext_authz.policy import DEFAULT_KEY_PREFIX
 from gatectl.diagnostics import GatectlError
 from gatectl.rollout import bootstrap
+from gatectl.rollout.acts import record_act
 from gatectl.rollout.envoy_admin import EnvoyAdmin
 from gatectl.rollout.place import Running, Service, write_running
 from gatectl.rollout.services import ServiceAdmin
@@ -221,6 +222,8 @@ class _Gateway:
         for wanted in self._spec.development.keys:
             key, record = api_keys.create(ring, api_keys.properties(**wanted.model_dump()))
             self._keys.append(ReadyKey(user=record.user, roles=record.roles, plan=record.plan, id=record.id, key=key))
+            told = {"gateway": self._spec.name, "user": record.user, "roles": record.roles, "key_id": record.id}
+            record_act(self._directory, "keys.create", self._say, **told, outcome="done")
 
 
 def _usable(redis_url: str) -> bool:

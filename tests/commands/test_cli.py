@@ -1,20 +1,18 @@
 """The command line as a shell sees it: exit codes, streams, help."""
 
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import yaml
 
 from gatectl.cli import run
+from tests.commands.shell import Run
 
 ROOT = Path(__file__).parents[2]
 # httpcore forgets to close a unix socket whose connect fails; it is freed at once, with a warning
@@ -50,44 +48,17 @@ COMMANDS = [
     ["keys", "show"],
     ["keys", "rotate"],
     ["keys", "revoke"],
-    ["keys", "expire"],
-    ["keys", "import"],
-    ["keys", "export"],
     ["tokens", "mint"],
     ["tokens", "revoke"],
     ["tokens", "list"],
     ["tokens", "reinstate"],
+    ["keys", "expire"],
+    ["keys", "import"],
+    ["keys", "export"],
+    ["audit", "tail"],
+    ["audit", "verify"],
+    ["audit", "search"],
 ]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What became of a command."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Run(Protocol):
-    def __call__(self, *arguments: str, stdin: str = "", directory: Path = ROOT, **environment: str) -> Ended: ...
-
-
-@pytest.fixture
-def gatectl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command without a process of its own."""
-
-    def once(*arguments: str, stdin: str = "", directory: Path = ROOT, **environment: str) -> Ended:
-        with monkeypatch.context() as changed:
-            changed.chdir(directory)
-            changed.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-            for name, value in {"COLUMNS": "120", **environment}.items():
-                changed.setenv(name, value)
-            capsys.readouterr()
-            code = run([*arguments])
-            return Ended(code, *capsys.readouterr())
-
-    return once
 
 
 def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -135,6 +106,9 @@ def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.Completed
         pytest.param(["tokens", "revoke", *NO_REDIS], 64, id="revoke-what"),
         pytest.param(["tokens", "revoke", "--jti", "a", "--issuer", "nobody", *NO_REDIS], 64, id="no-such-issuer"),
         pytest.param(["token", "mint"], 64, id="as-it-was-called-first"),
+        pytest.param(["audit", "tail", "--state-dir", "/nonexistent/state"], 1, id="no-trail"),
+        pytest.param(["audit", "verify", "--expect", "abc"], 64, id="no-hash"),
+        pytest.param(["audit", "search", "--since", "soon"], 64, id="no-time"),
         pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
         pytest.param(["get", "things"], 64, id="no-such-kind"),
         pytest.param(["import", "envoy"], 64, id="nothing-to-import"),

@@ -49,6 +49,8 @@ NEEDS = {
     ),
 }
 """What somebody did before."""
+QUIET = ("gatectl audit search",)
+"""That nothing is found is an answer too."""
 MODULES = sorted((Path(__file__).parents[2] / "gatectl" / "commands").rglob("*.py"))
 
 
@@ -132,4 +134,4 @@ def test_a_documented_command_does_what_it_should(
     code, out, errors = once(line)
     shutil.copy(gateway.spec, desk / "gateway.yaml")
     assert code == 0, errors
-    assert out or ">" in line or "--to" in line
+    assert out or ">" in line or "--to" in line or line.startswith(QUIET)

@@ -101,6 +101,7 @@ def test_a_token_serves_a_caller_until_half_of_its_life_and_nobody_else(file: Pa
     assert token(tokens, NOW + 29.9) == first
     assert token(tokens, NOW + 30) != first
     assert token(tokens, NOW - 1) != first  # the clock was set back
+    first = token(tokens)
     others = [
         token(tokens, caller=ALICE._replace(user="bob")),
         token(tokens, caller=ALICE._replace(roles=("agent",))),
@@ -176,7 +177,9 @@ class Book:
 
 
 @pytest.mark.parametrize(
-    ("route", "key", "signed"), [("tickets", AGENT_KEY, True), ("open", AGENT_KEY, True), ("open", None, False)]
+    ("route", "key", "signed"),
+    [("tickets", AGENT_KEY, True), ("open", AGENT_KEY, True), ("open", None, False)],
+    ids=["a-rule", "public-with-a-key", "public"],
 )
 async def test_the_upstream_gets_the_gateways_token_and_never_one_of_the_client(
     tmp_path: Path, file: Path, route: str, key: str | None, signed: bool

@@ -1,5 +1,4 @@
 import json
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +11,16 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from prometheus_client import REGISTRY
 
-from ext_authz import api_key, envoy_api, policy
+from audit.reading import Question, lines, search
+from audit.trail import Trail
+from audit.verifier import verify
+from audit.writer import Writer
+from ext_authz import api_key, envoy_api, policy, telemetry
 from ext_authz.api_key import Peppers
 from ext_authz.engine import Request, Taken
 from ext_authz.keyset import connect
 from ext_authz.server import SERVICE, Authorization, open_worker
+from serving import settings
 from serving.logs import JsonFormatter
 from serving.policies import PolicyBook
 from serving.settings import Values
@@ -81,11 +85,10 @@ async def test_an_unforeseen_error_denies_and_tells_no_secret(route: str, caplog
     assert "secret" not in "".join(written)
 
 
-async def test_every_refusal_writes_one_audit_line_without_the_credential(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_every_refusal_is_in_the_audit_trail_without_the_credential(tmp_path: Path) -> None:
     book: Any = Book()
-    service = Authorization(book, without_redis(tmp_path))
+    trail = Trail(Writer(tmp_path / "audit", "ext_authz"), lambda _: None)
+    service = Authorization(book, without_redis(tmp_path), trail=trail)
     wrong, token = AGENT_KEY[:-1] + "?", bearer(claims(exp=1))
     refused = [
         (request(key=wrong, path=f"/tickets?key={AGENT_KEY}"), ("key-invalid", None, None)),
@@ -94,19 +97,35 @@ async def test_every_refusal_writes_one_audit_line_without_the_credential(
         (request(), ("credential-missing", None, None)),
         (request(revision="r9"), ("revision-not-loaded", None, None)),
     ]
-    monkeypatch.setattr(logging.getLogger(), "level", logging.CRITICAL)  # the audit has a level of its own
     for asked, *_ in refused:
         await service.check(check_request(asked))
     await service.check(check_request(request(key=AGENT_KEY)))
-    lines = [json.loads(JsonFormatter().format(r)) for r in caplog.records if r.name == "ext_authz.audit"]
-    assert [(line["reason"], line["user"], line["key_id"]) for line in lines] == [told for _, told in refused]
-    for line in lines:
+    trail.close()
+    written = list(search(tmp_path / "audit", Question({"event": "request.refused"})))
+    assert [(line["reason"], line["user"], line["key_id"]) for line in written] == [told for _, told in refused]
+    for line in written:
         assert (line["address"], line["request_id"], line["http_method"]) == ("192.0.2.7", "request-1", "GET")
         assert line["route"] == "tickets"
         assert line["revision"] in {"r1", "r9"}
-    text = json.dumps(lines)
+    text = "".join(path.read_text() for path in (tmp_path / "audit").iterdir())
     for secret in (AGENT_KEY, CUSTOMER_KEY, wrong, token.removeprefix("Bearer "), "?key="):
         assert secret not in text
+
+
+async def test_a_trail_that_cannot_be_written_refuses_nobody_and_the_loss_is_a_metric(tmp_path: Path) -> None:
+    def lost() -> float:
+        return REGISTRY.get_sample_value("ext_authz_audit_lost_total") or 0
+
+    book: Any = Book()
+    (tmp_path / "audit").write_text("no directory")
+    trail = Trail(Writer(tmp_path / "audit", "ext_authz"), telemetry.AUDIT_LOST.inc, size=2)
+    service, before = Authorization(book, without_redis(tmp_path), trail=trail), lost()
+    for key, status in ((AGENT_KEY, 0), ("wrong", 401), ("wrong", 401), ("wrong", 401), (AGENT_KEY, 0)):
+        raw = await service.check(check_request(request(key=key)))
+        assert external_auth_pb2.CheckResponse.FromString(raw).denied_response.status.code == status
+    assert lost() == before + 1
+    trail.close()
+    assert lost() == before + 3
 
 
 async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> None:
@@ -131,21 +150,15 @@ async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> No
 
 
 @asynccontextmanager
-async def worker(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+async def worker(redis_url: str, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
     (tmp_path / "current").mkdir()
     (tmp_path / "current" / "authz.json").write_text(POLICY.model_dump_json())
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
     book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    values = Values(
-        redis_url=valkey.url,
-        state_dir=tmp_path,
-        pepper_file=Peppers(),
-        pepper=Peppers([PEPPER]),
-        identity_key_file=None,
-    )
-    async with open_worker(values, book) as register:
+    values = settings.read("ext-authz", SERVICE.settings, ["--redis-url", redis_url], {"EXT_AUTHZ_PEPPER": PEPPER})
+    async with open_worker(Values(values, state_dir=tmp_path), book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -156,8 +169,21 @@ async def worker(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Chann
 
 @pytest.fixture
 async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
-    async with worker(valkey, tmp_path) as opened:
+    async with worker(valkey.url, tmp_path) as opened:
         yield opened
+
+
+async def test_a_worker_that_has_ended_left_every_refusal_in_the_trail(tmp_path: Path) -> None:
+    async with worker("redis://127.0.0.1:1/0", tmp_path) as channel:
+        check = channel.unary_unary(f"/{envoy_api.GRPC_SERVICE}/Check")
+        for asked in (request(key=AGENT_KEY), request(), request("nowhere")):
+            await check(check_request(asked))
+        await check(b"\xff" * 64)
+    events = list(search(tmp_path / "audit", Question()))
+    assert [(event["event"], event["reason"]) for event in events] == [
+        ("request.refused", reason) for reason in ("credential-missing", "route-unknown", "internal-error")
+    ]
+    assert verify(lines(tmp_path / "audit", "ext_authz")).breaks == []
 
 
 async def test_a_worker_that_ends_has_written_which_keys_were_used(valkey: Valkey, tmp_path: Path) -> None:
@@ -166,7 +192,7 @@ async def test_a_worker_that_ends_has_written_which_keys_were_used(valkey: Valke
     operator = connect(valkey.url)
     await operator.hset(api_key.redis_key("support"), parsed.id, record.model_dump_json())
     before = int(time.time())
-    async with worker(valkey, tmp_path) as opened:
+    async with worker(valkey.url, tmp_path) as opened:
         stub = external_auth_pb2_grpc.AuthorizationStub(opened)
         await stub.Check(external_auth_pb2.CheckRequest.FromString(check_request(request("any", key=key))))
     used = await operator.hget(api_key.uses_key("support"), parsed.id)

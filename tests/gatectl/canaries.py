@@ -49,6 +49,8 @@ WORDS = {
     "on": ("5xx", "retriable-4xx"),
     "access": ("authenticated", "public"),
     "upstream": ("plain", "least"),
+    "prefix": ("canary613a", "canary617a"),
+    "max_stale": ("61300s", "61700s"),
 }
 """Fields that take one of a few words."""
 FIXED = {"per", "present", "local", "key"}

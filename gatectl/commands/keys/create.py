@@ -38,16 +38,17 @@ def run(
 
       gatectl keys create alice --role agent
 
-      gatectl keys create acme --role customer --plan pro --expires 90d -o json
+      gatectl keys create acme --plan pro --expires 90d -o json
 
       gatectl keys create eve --role customer --attribute tenant=acme
 
-      gatectl keys create ci --role agent --owner ops@a.example --label env=prod
+      gatectl keys create ci --owner ops@example.com --label env=prod
 
       gatectl keys create batch --role agent --network 10.0.0.0/8
     """
     from datetime import UTC, datetime
 
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring, moment, named_values
 
@@ -64,5 +65,10 @@ def run(
         not_before=moment(not_before, now, "--not-before") if not_before is not None else None,
         expires_at=moment(expires, now, "--expires") if expires is not None else None,
     )
-    key, record = api_keys.create(ring, wanted)
-    view(output).result("key-created", {"id": record.id, "key": key, **shown(api_keys.ListedKey(record))})
+    screen = view(output)
+    with act(
+        state_dir, "keys.create", screen.progress, gateway=ring.gateway, user=user, roles=list(wanted.roles)
+    ) as done:
+        key, record = api_keys.create(ring, wanted)
+        done["key_id"] = record.id
+    screen.result("key-created", {"id": record.id, "key": key, **shown(api_keys.ListedKey(record))})

@@ -31,10 +31,14 @@ def run(
     """
     from datetime import UTC, datetime
 
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring, moment
 
     now = datetime.now(UTC)
     at = {"now": now, "never": None}[when] if when in {"now", "never"} else moment(when, now, "WHEN")
-    record = api_keys.expire(keyring(state_dir, redis_url, files or []), key_id, at)
-    view(output).result("key-expires", shown(api_keys.ListedKey(record)))
+    ring, screen = keyring(state_dir, redis_url, files or []), view(output)
+    until = at.isoformat() if at is not None else None
+    with act(state_dir, "keys.expire", screen.progress, gateway=ring.gateway, key_id=key_id, expires_at=until):
+        record = api_keys.expire(ring, key_id, at)
+    screen.result("key-expires", shown(api_keys.ListedKey(record)))

@@ -29,12 +29,17 @@ def run(
 
       gatectl keys export > keys.jsonl
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import key_transfer
     from gatectl.runtime.keyring import keyring
 
-    text = key_transfer.export_keys(keyring(state_dir, redis_url, files or []))
+    ring, screen = keyring(state_dir, redis_url, files or []), view(output)
+    with act(state_dir, "keys.export", screen.progress, gateway=ring.gateway) as done:
+        text = key_transfer.export_keys(ring)
+        done["keys"] = text.count("\n")
+        if to is not None:
+            key_transfer.write_export(to, text)
     if to is None:
         write(text)
         return
-    key_transfer.write_export(to, text)
-    view(output).result("keys-exported", {"file": str(to), "keys": text.count("\n")})
+    screen.result("keys-exported", {"file": str(to), "keys": text.count("\n")})

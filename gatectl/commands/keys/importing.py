@@ -35,6 +35,7 @@ def run(
       gatectl keys import - -f gateway.yaml < keys.jsonl
     """
     from gatectl.diagnostics import GatectlError
+    from gatectl.rollout.acts import act
     from gatectl.runtime import key_transfer
     from gatectl.runtime.keyring import keyring
 
@@ -47,6 +48,9 @@ def run(
                 records = key_transfer.read_export(opened, file)
     except OSError as error:
         raise GatectlError(f"{file} cannot be read: {error.strerror}", 65) from None
-    done = key_transfer.import_keys(ring, records, replace=replace, dry_run=dry_run)
+    screen = view(output)
+    with act(state_dir, "keys.import", screen.progress, gateway=ring.gateway, dry_run=dry_run) as told:
+        done = key_transfer.import_keys(ring, records, replace=replace, dry_run=dry_run)
+        told |= {"created": len(done.created), "replaced": len(done.replaced), "kept": len(done.kept)}
     data = {name: list(ids) for name, ids in done._asdict().items()}
-    view(output).result("keys-imported", {**data, "dry_run": dry_run})
+    screen.result("keys-imported", {**data, "dry_run": dry_run})

@@ -23,8 +23,11 @@ def run(
 
       gatectl keys revoke 1f8k2m0q4zxa --reason "found in a log"
     """
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring
 
-    record = api_keys.revoke(keyring(state_dir, redis_url, files or []), key_id, reason)
-    view(output).result("key-revoked", shown(api_keys.ListedKey(record)))
+    ring, screen = keyring(state_dir, redis_url, files or []), view(output)
+    with act(state_dir, "keys.revoke", screen.progress, gateway=ring.gateway, key_id=key_id, reason=reason):
+        record = api_keys.revoke(ring, key_id, reason)
+    screen.result("key-revoked", shown(api_keys.ListedKey(record)))

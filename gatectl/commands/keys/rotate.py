@@ -31,6 +31,7 @@ def run(
 
     from gatectl.diagnostics import GatectlError
     from gatectl.fields import parse_duration
+    from gatectl.rollout.acts import act
     from gatectl.runtime import api_keys
     from gatectl.runtime.keyring import keyring
 
@@ -38,7 +39,10 @@ def run(
         milliseconds = 0 if overlap == "0" else parse_duration(overlap)
     except ValueError as error:
         raise GatectlError(f"--overlap: {error}", 64) from None
-    rotated = api_keys.rotate(keyring(state_dir, redis_url, files or []), key_id, timedelta(milliseconds=milliseconds))
+    ring, screen = keyring(state_dir, redis_url, files or []), view(output)
+    with act(state_dir, "keys.rotate", screen.progress, gateway=ring.gateway, key_id=key_id, overlap=overlap) as done:
+        rotated = api_keys.rotate(ring, key_id, timedelta(milliseconds=milliseconds))
+        done["successor"] = rotated.successor.id
     new = shown(api_keys.ListedKey(rotated.successor))
     data = {"key": rotated.key, **new, "old": shown(api_keys.ListedKey(rotated.old))}
-    view(output).result("key-rotated", data)
+    screen.result("key-rotated", data)

@@ -47,6 +47,13 @@ def _long_stale(subject: Subject) -> Iterator[Found]:
         yield Found(Thing("API keys"), text, subject.at(*path))
 
 
+def _query_key(subject: Subject) -> Iterator[Found]:
+    api_keys = subject.spec.authentication.api_keys
+    if api_keys is not None and api_keys.query is not None:
+        path = ("authentication", "api_keys", "query")
+        yield Found(Thing("API keys"), f'come in the query parameter "{subject.shown(*path)}"', subject.at(*path))
+
+
 def _development_issuer(subject: Subject) -> Iterator[Found]:
     for index, issuer in enumerate(subject.spec.authentication.jwt):
         at = subject.at("authentication", "jwt", index, "jwks", "local" if issuer.jwks.local else "url")
@@ -100,6 +107,17 @@ def _development_keys(subject: Subject) -> Iterator[Found]:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "GL009",
+        "long-token-lifetime",
+        "warning",
+        "security",
+        5,
+        "an issuer's tokens live for days",
+        "A stolen token works until it expires or somebody notices, and revocations are kept for as long.",
+        "Keep `max_lifetime` at 24h or below, the default; let clients renew their tokens.",
+        _long_lifetime,
+    ),
     Rule(
         "GL010",
         "long-leeway",
@@ -201,13 +219,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "GL019",
-        "long-token-lifetime",
+        "query-key",
         "warning",
         "security",
-        5,
-        "an issuer's tokens live for days",
-        "A stolen token works until it expires or somebody notices, and revocations are kept for as long.",
-        "Keep `max_lifetime` at 24h or below, the default; let clients renew their tokens.",
-        _long_lifetime,
+        10,
+        "API keys are part of URLs",
+        "URLs end up in browser histories, in the logs of proxies and clients, and in the Referer of what follows.",
+        "Take keys in a header, and leave `query` to clients that can set none.",
+        _query_key,
     ),
 )

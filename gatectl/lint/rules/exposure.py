@@ -92,13 +92,6 @@ def _slow_headers(subject: Subject) -> Iterator[Found]:
         yield Found(Thing("listener"), text, at)
 
 
-def _query_key(subject: Subject) -> Iterator[Found]:
-    api_keys = subject.spec.authentication.api_keys
-    if api_keys is not None and api_keys.query is not None:
-        path = ("authentication", "api_keys", "query")
-        yield Found(Thing("API keys"), f'come in the query parameter "{subject.shown(*path)}"', subject.at(*path))
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         "GL001",
@@ -187,16 +180,5 @@ RULES: tuple[Rule, ...] = (
         "A few slow clients hold all connections open (Slowloris).",
         "Keep `request_headers_timeout` at 60s or below; 10s is the default.",
         _slow_headers,
-    ),
-    Rule(
-        "GL009",
-        "query-key",
-        "warning",
-        "security",
-        10,
-        "API keys are part of URLs",
-        "URLs end up in browser histories, in the logs of proxies and clients, and in the Referer of what follows.",
-        "Take keys in a header, and leave `query` to clients that can set none.",
-        _query_key,
     ),
 )

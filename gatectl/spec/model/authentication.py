@@ -66,7 +66,7 @@ class Jwks(Section):
     local: Omittable[Literal[True]] = None
     refresh: Annotated[Duration, Field(ge=10_000, le=86_400_000)] = 300_000
     """How often the URL is asked."""
-    max_stale: Annotated[Duration, Field(ge=60_000)] = 86_400_000
+    max_stale: Annotated[Duration, Field(ge=10_000)] = 86_400_000
     """Keys that could not be read again for so long are no longer used."""
 
 

@@ -95,7 +95,7 @@ CASES: dict[str, Case] = {
         (issuer("jwks: {file: f}, leeway: §61s"),),
         (issuer("jwks: {file: f}, leeway: 60s"), issuer("jwks: {file: f}")),
     ),
-    "GL019": Case(
+    "GL009": Case(
         (issuer("jwks: {file: f}, max_lifetime: §25h"),),
         (issuer("jwks: {file: f}, max_lifetime: 24h"), issuer("jwks: {file: f}")),
     ),
@@ -103,7 +103,7 @@ CASES: dict[str, Case] = {
         ("authentication: {api_keys: {stale: §301s}}",),
         ("authentication: {api_keys: {stale: 5m}}",),
     ),
-    "GL009": Case(
+    "GL019": Case(
         ("authentication: {api_keys: {query: §api_key}}", "authentication: {api_keys: {header: X-K, query: §k}}"),
         ("authentication: {api_keys: {cookie: api_key}}",),
     ),
