@@ -24,6 +24,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"user\..*", "user.{low}"),
     (r"\*\..*", "*.{word}.example"),
     (r"[A-Z]{3,6}", "{upper}"),
+    (r"every1", "{plain}"),
 )
 """What a text looks like → what its canary looks like; anything else may be a word."""
 NUMBERS = {
@@ -117,6 +118,7 @@ def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> t
             b=f"{side}{number % 20}",
             hex=(f"c{kind}" * 29) + f"{number:06}",
             word=f"canary-{kind * 3}-{number}",
+            plain=f"canary{kind * 3}{number}",
             low=f"canary_{kind * 3}_{number}",
             upper=f"CANARY{kind.upper() * 3}{chr(65 + number % 26)}{chr(65 + number // 26)}",
         )

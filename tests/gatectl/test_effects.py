@@ -36,6 +36,7 @@ from tests.gatectl.opening import (
 )
 from tests.gatectl.test_objects import put
 
+COOKIE = "keys come in a cookie: browsers send it by themselves, for whatever site asks them to"
 TOLD: dict[str, tuple[Edit, list[str]]] = {
     "public": (put("routes", ADMIN, "access", "public"), opens('route "admin"', NEW_PUBLIC)),
     "public, new": (add(4, {"path": "/new"}, "public"), opens('route "new"', NEW_PUBLIC)),
@@ -124,6 +125,10 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     "stale": (
         put("authentication", "api_keys", "stale", "1h"),
         opens("api keys", "a revoked key goes on for longer while Redis is away"),
+    ),
+    "a cookie": (
+        put("authentication", "api_keys", {"header": "X-API-Key", "cookie": "key", "static": [KEY]}),
+        [LISTENER, *opens("api keys", COOKIE)],
     ),
     "a key more": (
         put("authentication", "api_keys", "static", [KEY, {**KEY, "id": "l", "sha256": "1" * 64}]),
