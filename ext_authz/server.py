@@ -15,6 +15,8 @@ from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import follow_jwks
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
+from ext_authz.shared_failures import share_failures
+from ext_authz.throttle import Throttle
 from serving.policies import PolicyBook
 from serving.service import Register, Service
 from serving.settings import Values
@@ -29,11 +31,16 @@ class Authorization:
     """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
 
     def __init__(
-        self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator], watch: Watch | None = None
+        self,
+        policies: PolicyBook[Policy],
+        authenticators: Sequence[Authenticator],
+        watch: Watch | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._policies = policies
         self._authenticators = authenticators
         self._watch = watch
+        self._throttle = throttle
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -48,14 +55,25 @@ class Authorization:
             decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
             response = envoy_api.respond(decision, request)
         telemetry.observe(request, decision, time.perf_counter() - started)
+        if decision.delayed and self._throttle is not None:
+            await self._throttle.delay()
         return response
 
     async def _decide(self, request: Request) -> Decision:
         case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
-        decision = case if isinstance(case, Decision) else engine.decide(case, await self._authenticate(case))
+        decision = case if isinstance(case, Decision) else await self._judge(case)
         if self._watch is not None:
             self._watch(request, case, decision)
         return decision
+
+    async def _judge(self, case: Case) -> Decision:
+        throttle = self._throttle
+        refusal = throttle.refuse(case, time.monotonic()) if throttle is not None else None
+        if refusal is not None:
+            return refusal
+        outcomes = await self._authenticate(case)
+        decision = engine.decide(case, outcomes)
+        return throttle.weigh(case, outcomes, decision, time.monotonic()) if throttle is not None else decision
 
     async def _authenticate(self, case: Case) -> list[Outcome]:
         now, outcomes = time.time(), list[Outcome]()
@@ -78,7 +96,8 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
-        yield Authorization(policies, table(KeySet(redis), sources)).register
+        throttle = await stack.enter_async_context(share_failures(redis, policies))
+        yield Authorization(policies, table(KeySet(redis), sources), throttle=throttle).register
 
 
 SERVICE = Service(
