@@ -18,6 +18,18 @@ TYPE = "@type"
 _PREFIX = "type.googleapis.com/"
 NEWER_THAN_THE_LIBRARY: dict[str, frozenset[str]] = {
     "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit": frozenset({"max_request_bytes"}),
+    "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit": frozenset(
+        {
+            "stat_prefix",
+            "filter_enabled",
+            "filter_enforced",
+            "enable_retry_after_header",
+            "rate_limited_as_resource_exhausted",
+            "max_dynamic_descriptors",
+            "descriptors",
+            "rate_limits",
+        }
+    ),
 }
 """Messages of Envoy 1.40 that envoy-data-plane does not know yet, with the fields that we use."""
 

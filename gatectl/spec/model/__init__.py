@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gatectl.fields import Name, Omittable
+from gatectl.spec.model.abuse import Abuse
 from gatectl.spec.model.access import Access, AccessRule
 from gatectl.spec.model.authentication import ApiKeys, Authentication, Claims, Jwks, Jwt, StaticKey
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
@@ -19,6 +20,7 @@ from gatectl.spec.model.section import Section
 from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream
 
 __all__ = [
+    "Abuse",
     "Access",
     "AccessRule",
     "ApiKeys",
@@ -57,6 +59,7 @@ class Spec(Section):
     name: Name
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
+    abuse: Abuse = Abuse()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
     cors: Omittable[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
