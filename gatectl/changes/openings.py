@@ -147,8 +147,23 @@ def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
             yield title, "tokens are accepted for longer after they have expired"
     if new.forward_credentials and not old.forward_credentials:
         yield "authentication", "upstreams get the credentials of callers"
+    if old.throttling != new.throttling and _more_guesses(old.throttling, new.throttling):
+        yield "abuse", "more failures to authenticate are borne, or from more addresses"
     if new.api_keys is not None:
         yield from _api_keys(old.api_keys, new.api_keys)
+
+
+def _more_guesses(old: authz.Throttling | None, new: authz.Throttling | None) -> bool:
+    """May anybody guess more often than before, at once or over time, or sooner again?"""
+    if old is None or new is None:
+        return new is None
+    return (
+        new.slow_after > old.slow_after
+        or new.refuse_after > old.refuse_after
+        or new.window_ms < old.window_ms
+        or new.block_ms < old.block_ms
+        or not set(new.exempt) <= set(old.exempt)
+    )
 
 
 def _claims(issuer: authz.Issuer) -> tuple[object, ...]:
