@@ -2,22 +2,39 @@
 
 import asyncio
 import ipaddress
+import json
+import time
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from envoy.service.auth.v3 import external_auth_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from ext_authz import api_key, engine, reasons, throttle
+from ext_authz.authenticators.jwt import JwtAuthenticator
 from ext_authz.engine import Case, Decision, Taken
 from ext_authz.identity import Identity, Outcome, Refusal
+from ext_authz.jwks import FileSource
 from ext_authz.policy import Policy, Throttling
 from ext_authz.reasons import Reason
 from ext_authz.server import Authorization
 from ext_authz.throttle import ADDRESS, KEY, Throttle, subject_of
-from tests.ext_authz.worlds import POLICY, check_request, eventually, request
+from serving.logs import JsonFormatter
+from tests.ext_authz.worlds import (
+    KEY_SET,
+    POLICY,
+    PinnedSources,
+    bearer,
+    check_request,
+    claims,
+    eventually,
+    request,
+)
 
 LIMITS = Throttling(slow_after=3, refuse_after=6, window_ms=60_000, block_ms=300_000, exempt=("198.51.100.0/24",))
 RULES = POLICY.model_copy(update={"throttling": LIMITS})
@@ -51,6 +68,16 @@ class Judge:
 
     def taken(self, *_: Any, **__: Any) -> Taken:
         return Taken()
+
+
+class Book:
+    """One policy, whatever revision is asked for."""
+
+    def __init__(self, rules: Policy) -> None:
+        self._rules = rules
+
+    def get(self, _: str) -> Policy:
+        return self._rules
 
 
 class World:
@@ -209,11 +236,7 @@ async def test_only_so_many_answers_are_held_back_and_then_there_is_429_at_once(
     monkeypatch.setattr(throttle, "DELAY_SECONDS", 0.05)
     rules = RULES.model_copy(update={"throttling": LIMITS.model_copy(update={"slow_after": 1, "refuse_after": 99})})
 
-    class Book:
-        def get(self, _: str) -> Policy:
-            return rules
-
-    book: Any = Book()
+    book: Any = Book(rules)
     held = Throttle()
     service = Authorization(book, (Judge(),), throttle=held)
     await service.check(check_request(request("any", key="wrong")))
@@ -224,3 +247,61 @@ async def test_only_so_many_answers_are_held_back_and_then_there_is_429_at_once(
     assert not any(task.done() for task in waiting)
     assert all(b"key-invalid" in answer for answer in await asyncio.gather(*waiting))
     assert held.delayed == 0
+
+
+async def test_a_flood_of_tokens_signed_with_unknown_keys_ends_before_the_issuer_is_asked(tmp_path: Path) -> None:
+    class Source(FileSource):
+        renewed = 0
+
+        async def renew(self) -> None:
+            self.renewed += 1
+
+    (tmp_path / "jwks.json").write_bytes(KEY_SET)
+    source = Source(tmp_path / "jwks.json")
+    sources: Any = PinnedSources(source)
+    book: Any = Book(RULES.model_copy(update={"throttling": LIMITS.model_copy(update={"slow_after": 6})}))
+    service = Authorization(book, (JwtAuthenticator(sources),), throttle=Throttle())
+    token = bearer(claims(exp=time.time() + 60))
+    assert await status(service, request("any", authorization=token)) == 200
+    answers = [
+        await status(service, with_header(request("any", authorization=bearer(kid=f"k{number}")), number))
+        for number in range(30)
+    ]
+    assert answers == [401] * LIMITS.refuse_after + [429] * (30 - LIMITS.refuse_after)
+    assert source.renewed == LIMITS.refuse_after
+    assert await status(service, request("any", authorization=token)) == 200  # verified before
+
+
+def with_header(asked: engine.Request, number: int) -> engine.Request:
+    """A client may write any address into a header: what counts is what Envoy says."""
+    return asked._replace(headers={**asked.headers, "x-forwarded-for": f"198.51.100.{number}"})
+
+
+async def status(service: Authorization, asked: engine.Request) -> int:
+    response = external_auth_pb2.CheckResponse.FromString(await service.check(check_request(asked)))
+    return response.denied_response.status.code or 200
+
+
+async def test_a_refusal_says_when_to_come_back_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    def counted(stage: str) -> float:
+        return REGISTRY.get_sample_value("ext_authz_throttled_total", {"stage": stage}) or 0
+
+    book: Any = Book(RULES.model_copy(update={"throttling": LIMITS.model_copy(update={"slow_after": 6})}))
+    service = Authorization(book, (Judge(),), throttle=Throttle())
+    before = counted("address")
+    for _ in range(LIMITS.refuse_after):
+        await service.check(check_request(request("any", key="wrong")))
+    answer = await service.check(check_request(request("any", key="wrong")))
+    denied = external_auth_pb2.CheckResponse.FromString(answer).denied_response
+    headers = {one.header.key: one.header.value for one in denied.headers}
+    assert (denied.status.code, headers["content-type"]) == (429, "application/problem+json")
+    assert 299 <= int(headers["retry-after"]) <= 300
+    assert "www-authenticate" not in headers
+    assert json.loads(denied.body)["type"] == "urn:gatectl:error:too-many-failures"
+    assert counted("address") == before + 1
+    lines = [json.loads(JsonFormatter().format(one)) for one in caplog.records if one.name == "ext_authz.audit"]
+    assert [(line["reason"], line["status"], line["address"]) for line in lines][-1] == (
+        "too-many-failures",
+        429,
+        "192.0.2.7",
+    )
