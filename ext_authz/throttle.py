@@ -32,8 +32,8 @@ BLOCKED_CAPACITY = 10_000
 """Blocked addresses, and as many key ids. Apart from the counted ones: rotating addresses push no block out."""
 ACCEPTED_CAPACITY = 20_000
 """Credentials remembered as accepted, by a keyed hash."""
-REPORT_CAPACITY = 5_000
-"""Subjects in one report to the other replicas; further ones count here only."""
+REPORT_CAPACITY = 2_000
+"""Subjects in one report to the other replicas, and as many again that are blocked; further ones count here only."""
 DELAY_SECONDS = 0.5
 """How late a slowed answer is. Must stay below Envoy's timeout for the Check."""
 DELAYED_CAPACITY = 100
@@ -158,7 +158,7 @@ class Throttle:
     def give_back(self, report: Mapping[tuple[str, str], int]) -> None:
         """A report did not get through: tell it with the next one."""
         for subject, count in report.items():
-            self._tell(subject, count)
+            self._tell(subject, count, 2 * REPORT_CAPACITY)
 
     def learn(
         self,
@@ -181,13 +181,14 @@ class Throttle:
         count = failures.add(subject, limits, now)
         if count >= limits.refuse_after:
             failures.block(subject, now + limits.block_ms / 1000)
-            self.report[kind, subject] = limits.refuse_after  # whatever the others have seen of it: block it, too
+            # whatever the others have seen of it: they block it, too
+            self._tell((kind, subject), limits.refuse_after, 2 * REPORT_CAPACITY)
         else:
-            self._tell((kind, subject), 1)
+            self._tell((kind, subject), 1, REPORT_CAPACITY)
         return count
 
-    def _tell(self, subject: tuple[str, str], count: int) -> None:
-        if subject in self.report or len(self.report) < REPORT_CAPACITY:
+    def _tell(self, subject: tuple[str, str], count: int, capacity: int) -> None:
+        if subject in self.report or len(self.report) < capacity:
             self.report[subject] = self.report.get(subject, 0) + count
 
     def _knows(self, presented: Presented) -> bool:

@@ -229,6 +229,27 @@ def test_rotating_addresses_keys_and_credentials_fill_tables_of_a_fixed_size(mon
     assert told(world.ask("wrong", victim))[0] == 429  # what is only counted pushes no block out
 
 
+def test_blocks_without_end_fill_a_report_of_a_fixed_size_also_while_nobody_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttle, "REPORT_CAPACITY", 100)
+    world = World(POLICY.model_copy(update={"throttling": LIMITS.model_copy(update={"refuse_after": 1})}))
+    for number in range(1000):
+        world.ask("wrong", f"2001:db8:0:{number:x}::1")
+        if number % 50 == 0:
+            world.throttle.give_back(world.throttle.take_report())
+    assert len(world.throttle.report) == 200
+
+
+def test_a_client_certificate_is_no_guess_and_passes_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.fail(8)
+    monkeypatch.setattr(world.judge, "ambient", True, raising=False)
+    assert told(world.ask("of an unknown client"))[0] == 401
+    assert world.ask(GOOD).allow
+    assert len(world.throttle.failures[ADDRESS].counts) == 0
+
+
 async def test_only_so_many_answers_are_held_back_and_then_there_is_429_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
