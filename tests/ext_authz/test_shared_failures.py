@@ -13,6 +13,7 @@ from tests.ext_authz.conftest import Valkey
 from tests.ext_authz.test_throttle import LIMITS, World, told
 
 ADDRESS_OF_ALL = "192.0.2.7"
+FAILURES, BLOCKS = redis_keys("support")
 
 
 class Replica(World):
@@ -32,10 +33,15 @@ def throttle_clock() -> float:
 
 
 @pytest.fixture
-async def replicas(valkey: Valkey) -> AsyncIterator[tuple[Replica, Replica]]:
-    redis = connect(valkey.url)
-    yield Replica(redis), Replica(redis)
-    await redis.aclose(close_connection_pool=True)
+async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
+    client = connect(valkey.url)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def replicas(redis: Redis) -> tuple[Replica, Replica]:
+    return Replica(redis), Replica(redis)
 
 
 async def test_what_one_replica_blocks_the_other_refuses_after_its_next_exchange(
@@ -89,8 +95,42 @@ async def test_without_redis_every_process_goes_on_alone_and_the_report_waits(
     assert told(other.ask("wrong"))[0] == 429
 
 
+async def test_after_an_outage_all_blocks_are_read_again(
+    valkey: Valkey, redis: Redis, replicas: tuple[Replica, Replica]
+) -> None:
+    one, other = replicas
+    one.now = throttle_clock()
+    one.fail(6)
+    await one.exchange()
+    await other.exchange()
+    (_, end), *_ = await redis.zrange(BLOCKS, 0, -1, withscores=True)
+    await redis.zadd(BLOCKS, {"address 192.0.2.8": end - 1000})  # by a clock that is behind
+    await other.exchange()
+    assert list(other.throttle.failures[ADDRESS].blocks) == [ADDRESS_OF_ALL]
+    valkey.freeze()
+    await other.exchange()
+    valkey.thaw()
+    await other.exchange()
+    assert set(other.throttle.failures[ADDRESS].blocks) == {ADDRESS_OF_ALL, "192.0.2.8"}
+
+
+async def test_a_block_is_not_prolonged_and_one_that_is_over_goes(
+    redis: Redis, replicas: tuple[Replica, Replica]
+) -> None:
+    one, other = replicas
+    one.now = other.now = throttle_clock()
+    await redis.zadd(BLOCKS, {"address 192.0.2.8": 1})
+    one.fail(6)
+    other.fail(6)
+    await one.exchange()
+    first = await redis.zrange(BLOCKS, 0, -1, withscores=True)
+    await other.exchange()
+    assert [name for name, _ in first] == [b"address 192.0.2.7"]
+    assert await redis.zrange(BLOCKS, 0, -1, withscores=True) == first
+
+
 async def test_what_redis_keeps_is_bounded_and_expires(
-    valkey: Valkey, replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
+    redis: Redis, replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_failures, "FAILURES_CAPACITY", 10)
     monkeypatch.setattr(shared_failures, "BLOCKED_CAPACITY", 5)
@@ -102,13 +142,10 @@ async def test_what_redis_keeps_is_bounded_and_expires(
     for number in range(20):
         one.fail(6, f"10.0.1.{number}")
     await one.exchange()
-    failures, blocks = redis_keys("support")
-    redis = connect(valkey.url)
-    assert (await redis.zcard(failures), await redis.zcard(blocks)) == (10, 10)
-    assert await redis.zscore(failures, "address 192.0.2.1") == 3  # those that failed least made room
-    assert 0 < await redis.pttl(failures) <= LIMITS.window_ms
-    assert 0 < await redis.pttl(blocks) <= LIMITS.block_ms
-    await redis.aclose(close_connection_pool=True)
+    assert (await redis.zcard(FAILURES), await redis.zcard(BLOCKS)) == (10, 10)
+    assert await redis.zscore(FAILURES, "address 192.0.2.1") == 3  # those that failed least made room
+    assert 0 < await redis.pttl(FAILURES) <= LIMITS.window_ms
+    assert 0 < await redis.pttl(BLOCKS) <= LIMITS.block_ms
 
 
 async def test_a_block_that_is_known_is_not_sent_again_but_once_in_a_while(
