@@ -39,6 +39,7 @@ def parse(check_request: bytes) -> Request:
         address=attributes.source.address.socket_address.address or _NO_ADDRESS,
         request_id=headers.get("x-request-id", ""),
         principal=attributes.source.principal,
+        host=http.host,
     )
 
 
