@@ -149,7 +149,7 @@ def wait_for_service(port: int) -> None:
         )
 
 
-def _files(directory: Path, upstream_port: int, port: int, services: Mapping[str, int]) -> None:
+def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str, int]) -> None:
     """What Envoy and the services obey, compiled from the spec."""
     keys = directory / "jwks.json"
     keys.write_bytes(KEY_SET)
@@ -157,7 +157,8 @@ def _files(directory: Path, upstream_port: int, port: int, services: Mapping[str
         "AGENT_SHA256": api_key.digest(AGENT_KEY),
         "CUSTOMER_SHA256": api_key.digest(CUSTOMER_KEY),
         "JWKS_FILE": str(keys),
-        "UPSTREAM_PORT": str(upstream_port),
+        "UPSTREAM_PORT": str(upstream.port),
+        "STREAMS_PORT": str(upstream.streams_port),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -188,7 +189,7 @@ def running_fort() -> Iterator[Fort]:
     with tempfile.TemporaryDirectory(prefix="fort-") as name, Recorder() as upstream:
         directory = Path(name)
         fort = Fort(directory, port, redis_port, upstream)
-        _files(directory, upstream.port, port, services)
+        _files(directory, upstream, port, services)
         try:
             fort.start("redis", [str(binaries.redis_server()), "--port", str(redis_port), "--save", ""])
             for service, program in (("ext_authz", "tests.hostile.at_noon"), ("ratelimit_svc", "ratelimit_svc")):

@@ -3,9 +3,15 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import h2.config
+import h2.connection
+import h2.events
 import h11
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -23,10 +29,13 @@ class Seen:
 
 
 class Recorder:
-    """``with Recorder() as upstream``: serves on ``upstream.port`` from a thread of its own."""
+    """``with Recorder() as upstream``: serves on ``upstream.port`` from a thread of its own.
+
+    On ``upstream.streams_port`` it speaks HTTP/2.
+    """
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = self.streams_port = 0
         self.broken: list[str] = []
         """What came and was no HTTP/1.1."""
         self._seen: list[Seen] = []
@@ -54,22 +63,25 @@ class Recorder:
 
     async def _serve(self) -> None:
         self._end = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(lambda r, w: self._connection(r, w, self._talk), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
+        streams = await asyncio.start_server(lambda r, w: self._connection(r, w, self._talk_http2), "127.0.0.1", 0)
+        self.streams_port = streams.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()
         server.close()
+        streams.close()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, talk: Talk) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         try:
             with contextlib.suppress(OSError):
-                await self._talk(reader, writer)
+                await talk(reader, writer)
         finally:
             writer.close()
             self._connections.discard(task)
@@ -106,6 +118,26 @@ class Recorder:
                 connection.start_next_cycle()
             else:
                 return
+
+    async def _talk_http2(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding="latin-1", validate_inbound_headers=False)
+        )
+        connection.initiate_connection()
+        headers: dict[int, list[tuple[str, str]]] = {}
+        while True:
+            writer.write(connection.data_to_send())
+            received = await reader.read(65536)
+            if not received:
+                return
+            for event in connection.receive_data(received):
+                if isinstance(event, h2.events.RequestReceived | h2.events.TrailersReceived):
+                    headers.setdefault(event.stream_id, []).extend(event.headers)
+                elif isinstance(event, h2.events.StreamEnded):
+                    got = headers.pop(event.stream_id)
+                    pseudo = dict(got[:4])
+                    self._seen.append(Seen(pseudo[":method"], pseudo[":path"], tuple(got), b""))
+                    connection.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
 
 
 def _seen(request: h11.Request, end: h11.EndOfMessage, body: bytes) -> Seen:

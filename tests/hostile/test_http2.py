@@ -151,6 +151,16 @@ def test_trailers_tell_the_upstream_nothing(fort: Fort, trailers: Headers, statu
     assert all(caller_of(seen) == ALICE and "forged" not in str(seen) for seen in fort.upstream.take())
 
 
+def test_an_upstream_that_gets_trailers_gets_none_that_the_gateway_writes(fort: Fort) -> None:
+    trailers = (("x-gate-user", "forged"), ("x-gate-any", "forged"), ("x-envoy-internal", "forged"), ("x-kept", "1"))
+    forwarded = (("x-forwarded-client-cert", "forged"), ("x-forwarded-host", "forged"))
+    assert ask(fort, (*head("/streams", "POST"), KEY), b"abc", (*trailers, *forwarded)).status == 200
+    [seen] = fort.upstream.take()
+    assert caller_of(seen) == ALICE
+    assert seen.header("x-kept") == ["1"]
+    assert "forged" not in str(seen)
+
+
 def test_a_credential_in_trailers_is_none(fort: Fort) -> None:
     assert ask(fort, head("/known", "POST"), b"abc", (KEY,)).status == 401
     assert fort.upstream.take() == []
