@@ -47,6 +47,7 @@ BAD = {
     "HTTP/11": b"GET /open HTTP/11\r\nhost: fort\r\n\r\n",
     "http in small letters": b"GET /open http/1.1\r\nhost: fort\r\n\r\n",
     "blanks before the method": b" GET /open HTTP/1.1\r\nhost: fort\r\n\r\n",
+    "no HTTP at all": b"nonsense\r\n\r\n",
     "a TLS hello": b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + bytes(32),
     "a Redis command": b"*1\r\n$4\r\nPING\r\n",
     "a PROXY header": b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n" + ask("/open"),
@@ -110,5 +111,7 @@ CASES: list[Case] = [
     *(refused(name, sent, 426, "upgrade-required", closes=True) for name, sent in OTHER_VERSIONS.items()),
     *(passed(name, sent, "/open") for name, sent in REWRITTEN.items()),
     *(passed(name, sent, "/open", method="POST") for name, sent in WITH_BODY.items()),
+    refused("a header of 34 KB", ask("/open", f"x-big: {'a' * 33_500}"), 431, "request-header-fields-too-large"),
+    refused("150 headers", ask("/open", *(f"x-{n}: 1" for n in range(150))), 431, "request-header-fields-too-large"),
     refused("an upgrade nobody speaks of", ask("/open", "connection: upgrade", "upgrade: websocket"), 403, "forbidden"),
 ]
