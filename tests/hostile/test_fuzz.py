@@ -24,7 +24,7 @@ async def test_no_damage_to_a_check_request_opens_a_door_or_leaves_it_unanswered
     assert tried > passed > 0
 
 
-@pytest.mark.parametrize("raw", SEEDS)
+@pytest.mark.parametrize("raw", SEEDS, ids=range(len(SEEDS)))
 async def test_an_undamaged_request_is_judged_as_the_fuzzer_expects(tmp_path: Path, raw: bytes) -> None:
     response = await service(tmp_path).check(raw)
     assert (b"x-gate-" in response) == may(raw)

@@ -145,10 +145,7 @@ def test_what_is_let_through_is_told_of_the_proven_caller_only(fort: Fort, name:
     assert "forged" not in str(seen)
 
 
-@pytest.mark.parametrize(
-    ("trailers", "status"),
-    [((("x-gate-user", "forged"),), 200), ((("x_gate_user", "forged"),), 0), (((":path", "/admin"),), 0)],
-)
+@pytest.mark.parametrize(("trailer", "status"), [("x-gate-user", 200), ("x_gate_user", 0), (":path", 0)])
 def test_trailers_tell_the_upstream_nothing(fort: Fort, trailer: str, status: int) -> None:
     assert ask(fort, (*head("/known", "POST"), KEY), b"abc", ((trailer, "forged"),)).status == status
     assert all(caller_of(seen) == ALICE and "forged" not in str(seen) for seen in fort.upstream.take())
