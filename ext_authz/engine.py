@@ -12,7 +12,7 @@ A request is allowed at two places, both in :func:`decide`; all that is not allo
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from ext_authz import paths, rbac, reasons
+from ext_authz import hosts, paths, rbac, reasons
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.policy import Policy, Route
 from ext_authz.reasons import Reason
@@ -32,6 +32,8 @@ class Request(NamedTuple):
     principal: str = ""
     """Of the client certificate that Envoy verified (``attributes.source.principal``): its first URI name, else its
     first DNS name, else its subject; empty without one."""
+    host: str = ""
+    """As Envoy routed by it: ``:authority`` or Host, several joined by ``,``."""
 
 
 class Taken(NamedTuple):
@@ -155,7 +157,9 @@ def _demanded(case: Case, sent: Mapping[str, Presented]) -> tuple[Presented, ...
 
 
 def _variables(route: Route, request: Request) -> dict[str, str] | Reason:
-    """The decoded path variables, or why the path is not one that this route can have been meant for."""
+    """The decoded path variables, or why host or path are none that this route can have been meant for."""
+    if not hosts.is_host(request.host):
+        return reasons.HOST_INVALID
     path = paths.without_query(request.path)
     if not paths.is_canonical(path):
         return reasons.PATH_NOT_CANONICAL

@@ -39,6 +39,7 @@ def parse(check_request: bytes) -> Request:
         address=attributes.source.address.socket_address.address or _NO_ADDRESS,
         request_id=headers.get("x-request-id", ""),
         principal=attributes.source.principal,
+        host=http.host,
     )
 
 
@@ -101,6 +102,7 @@ def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> Non
 
 def _deny(response: external_auth_pb2.CheckResponse, decision: Decision, request: Request) -> None:
     reason = decision.reason
+    response.dynamic_metadata.fields[policy.METADATA_DETAIL].string_value = reason.detail
     response.status.code = _GRPC_STATUS.get(reason.status, _PERMISSION_DENIED)
     response.status.message = reason.code
     denied = response.denied_response

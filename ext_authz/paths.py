@@ -14,6 +14,7 @@ _NOT_CANONICAL = re.compile(
     r"|//|/\.\.?(?:/|$)"  # empty and dot segments
     r"|%(?![0-9a-fA-F]{2})"  # broken escapes
     r"|%(?:2[eEfF]|5[cC]|[01][0-9a-fA-F]|7[fF])"  # escaped dot, slash, backslash, controls
+    r"|%(?:[cC][01]%[89abAB]|[eE]0%[89]|[fF]0%8)"  # the same written longer than UTF-8 allows (RFC 3629 section 10)
 )
 
 

@@ -41,6 +41,8 @@ METADATA_CLIENT_ADDRESS = "client_address"
 """The client's address without port, as Envoy determined it."""
 METADATA_DECISION = "decision"
 METADATA_REASON = "reason"
+METADATA_DETAIL = "detail"
+"""The sentence of a refusal."""
 ABSENT = "-"
 """Stands for "has none" in metadata: Envoy drops a descriptor whose value is missing or empty."""
 

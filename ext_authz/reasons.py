@@ -24,6 +24,7 @@ REVISION_NOT_LOADED = Reason(
     "revision-not-loaded", 503, "The gateway configuration that routed this request is not loaded yet."
 )
 ROUTE_UNKNOWN = Reason("route-unknown", 403, "No access policy covers this route.")
+HOST_INVALID = Reason("host-invalid", 400, "The Host header is not one host.")
 PATH_NOT_CANONICAL = Reason("path-not-canonical", 400, "The path is not in canonical form.")
 PATH_MISMATCH = Reason("path-mismatch", 403, "The path does not match the route's template.")
 PATH_VARIABLE_INVALID = Reason("path-variable-invalid", 400, "A path variable is not valid percent-encoded text.")

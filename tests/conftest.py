@@ -9,7 +9,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files with what is rendered now")
 
 
-LONG = ("e2e", "runtime", "rehearsal", "commands")
+LONG = ("e2e", "runtime", "rehearsal", "commands", "hostile")
 """Directories whose files start processes."""
 
 

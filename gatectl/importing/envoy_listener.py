@@ -11,7 +11,7 @@ _TIMES = {
     "request_headers_timeout": "request_headers_timeout",
     "request_timeout": "request_timeout",
 }
-_KNOWN = {"ext_authz", "ratelimit", "router", "cors", "body_size_limit"}
+_KNOWN = {"ext_authz", "ratelimit", "router", "cors", "body_size_limit", "request_trailers"}
 """HTTP filters that every gateway has, by the end of their name."""
 
 

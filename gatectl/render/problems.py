@@ -17,7 +17,16 @@ class Problem:
     @property
     def type(self) -> str:
         """A stable name for programs."""
-        return f"urn:gatectl:error:{self.title.lower().replace(' ', '-')}"
+        return f"urn:gatectl:error:{self._code}"
+
+    @property
+    def sentence(self) -> str:
+        """The same for clients that get a line of text (grpc-message)."""
+        return f"{self._code}: {self.detail}"
+
+    @property
+    def _code(self) -> str:
+        return self.title.lower().replace(" ", "-")
 
 
 PROBLEMS = (

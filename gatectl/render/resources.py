@@ -21,6 +21,7 @@ AUTHZ = {
     "auth_method": authz.METADATA_AUTH_METHOD,
     "decision": authz.METADATA_DECISION,
     "reason": authz.METADATA_REASON,
+    "detail": authz.METADATA_DETAIL,
 }
 LIMITS = {
     "namespace": limits.METADATA_NAMESPACE,
@@ -48,7 +49,7 @@ def listener(snapshot: Snapshot) -> Message:
         files=FILES,
         http_filters=http_filters(snapshot),
         access_log=[render("access_log", authz=AUTHZ, limits=LIMITS)],
-        local_reply=render("local_reply", limits=LIMITS, problems=PROBLEMS, request_id=REQUEST_ID),
+        local_reply=render("local_reply", authz=AUTHZ, limits=LIMITS, problems=PROBLEMS, request_id=REQUEST_ID),
         identity_prefix=authz.IDENTITY_HEADER_PREFIX,
     )
 

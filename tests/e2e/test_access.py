@@ -1,4 +1,4 @@
-"""Who gets in: every row of the access matrix, forged identities, tokens, revocation."""
+"""Who gets in: every row of the access matrix, tokens, revocation. Attacks: tests/hostile."""
 
 import json
 import time
@@ -78,60 +78,18 @@ def test_a_missing_credential_is_told_which_ones_would_do(gateway: Gateway) -> N
     assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/api/v1/tickets"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"x-api-key": "nonsense"},
-        {"x-api-key": "gk_aaaaaaaaaaaa_" + "a" * 50 + "_00000000"},
-        {"authorization": "Bearer nonsense"},
-        {"authorization": "Basic dXNlcjpwYXNz"},
-    ],
-    ids=["key", "key-in-our-format", "token", "basic"],
-)
-def test_a_bad_credential_is_refused_on_public_routes_too(gateway: Gateway, path: str, headers: dict[str, str]) -> None:
-    response = gateway.get(path, headers=headers)
-    assert response.status_code == 401
-    assert is_problem(response)
-
-
-def test_two_credentials_in_one_request_are_refused(gateway: Gateway, tokens: dict[str, dict[str, str]]) -> None:
-    response = gateway.get("/api/v1/tickets", "alice", tokens["agent"])
-    assert response.status_code == 400
-    with gateway.client() as client:
-        request = client.build_request("GET", "/api/v1/tickets")
-        keys = [(b"x-api-key", gateway.keys[user].encode()) for user in ("alice", "root")]
-        request.headers = httpx.Headers([*request.headers.raw, *keys])
-        assert client.send(request).status_code == 400
-
-
 FORGED = {
     "X-Gate-User": "root",
-    "x-gate-roles": "admin",
     "x-gate-plan": "pro",
-    "X-GATE-AUTH-METHOD": "api_key",
     "x-gate-identity": "forged",
-    "x-gate-anything": "1",
     "x-envoy-original-path": "/api/v1/users",
-    "x-envoy-internal": "true",
-    "x-envoy-decorator-operation": "x",
-    "x-forwarded-client-cert": "By=spiffe://root",
-    "x-forwarded-host": "evil.example",
 }
+"""All of them, everywhere: tests/hostile."""
 
 
 def seen_by_upstream(response: httpx.Response) -> dict[str, str]:
     assert response.status_code == 200, response.text
     return {name.lower(): value for name, value in response.json()["headers"]}
-
-
-def test_forged_identity_headers_do_not_reach_the_upstream_of_a_public_route(gateway: Gateway) -> None:
-    seen = seen_by_upstream(gateway.get("/debug/echo", headers=FORGED))
-    own = {"x-gate-auth-method", "x-envoy-external-address", "x-envoy-expected-rq-timeout-ms"}
-    assert {name for name in seen if name.startswith(("x-gate-", "x-envoy-"))} <= own
-    assert "x-forwarded-client-cert" not in seen
-    assert "x-forwarded-host" not in seen
-    assert "root" not in seen.values()
 
 
 def test_forged_identity_headers_are_replaced_on_a_protected_route(gateway: Gateway) -> None:
@@ -142,13 +100,6 @@ def test_forged_identity_headers_are_replaced_on_a_protected_route(gateway: Gate
     assert "x-gate-plan" not in seen
     assert "x-gate-anything" not in seen
     assert seen["x-envoy-original-path"] == "/private"
-
-
-def test_hop_by_hop_tricks_do_not_remove_identity_headers(gateway: Gateway) -> None:
-    headers = {"connection": "x-gate-user, x-gate-roles, x-gate-identity", "x-gate-user": "root"}
-    seen = seen_by_upstream(gateway.get("/private", "alice", headers))
-    assert seen["x-gate-user"] == "alice"
-    assert "x-gate-identity" in seen
 
 
 def test_an_upstream_can_verify_who_is_calling(gateway: Gateway) -> None:

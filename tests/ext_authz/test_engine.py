@@ -31,6 +31,8 @@ DENIED: list[tuple[dict[str, Any], int, str]] = [
     ({"revision": ""}, 503, "revision-not-loaded"),
     ({"route": ""}, 403, "route-unknown"),
     ({"route": "TICKETS"}, 403, "route-unknown"),
+    ({"host": "a,b", "key": AGENT_KEY}, 400, "host-invalid"),
+    ({"route": "open", "host": "user@a"}, 400, "host-invalid"),
     ({"path": "", "key": AGENT_KEY}, 400, "path-not-canonical"),
     ({"path": "/tickets;v=1", "key": AGENT_KEY}, 400, "path-not-canonical"),
     ({"route": "open", "path": "//open"}, 400, "path-not-canonical"),

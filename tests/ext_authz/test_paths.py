@@ -25,6 +25,10 @@ from ext_authz import paths
         "/admin%0a",
         "/admin%7f",
         "/admin%1F",
+        "/%c0%ae%c0%ae/admin",
+        "/%C1%9cadmin",
+        "/%e0%80%af",
+        "/%F0%80%80%AF",
         "/admin#f",
         "/admin;x",
         "/;/admin",
@@ -52,7 +56,22 @@ def test_a_path_that_could_be_read_in_two_ways_is_not_canonical(path: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/a", "/a/", "/a/b.c", "/a/..b", "/...", "/*", "/{id}", "/a%20b", "/%c3%a9", "/a:b@c"]
+    "path",
+    [
+        "/",
+        "/a",
+        "/a/",
+        "/a/b.c",
+        "/a/..b",
+        "/...",
+        "/*",
+        "/{id}",
+        "/a%20b",
+        "/%c3%a9",
+        "/%e0%a4%85",
+        "/%F0%9F%98%80",
+        "/a:b@c",
+    ],
 )
 def test_an_ordinary_path_is_canonical(path: str) -> None:
     assert paths.is_canonical(path)

@@ -120,10 +120,11 @@ def request(
     revision: str = "r1",
     key: str | None = None,
     authorization: str | None = None,
+    host: str = "",
 ) -> Request:
     headers = {"x-api-key": key, "authorization": authorization}
     sent = {name: value for name, value in headers.items() if value is not None}
-    return Request(route, revision, method, path, sent, ADDRESS, "request-1")
+    return Request(route, revision, method, path, sent, ADDRESS, "request-1", host=host)
 
 
 async def outcome(
@@ -180,7 +181,7 @@ def check_request(asked: Request) -> bytes:
     attributes.source.address.socket_address.address = asked.address
     attributes.context_extensions.update({"route": asked.route, "revision": asked.revision})
     http = attributes.request.http
-    http.method, http.path = asked.method, asked.path
+    http.method, http.path, http.host = asked.method, asked.path, asked.host
     http.headers.update({"x-request-id": asked.request_id} | dict(asked.headers))
     serialized: bytes = message.SerializeToString()
     return serialized

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from gatectl.render.filters import body_size_limit, cors, ext_authz, local_ratelimit, ratelimit, router
+from gatectl.render.filters import (
+    body_size_limit,
+    cors,
+    ext_authz,
+    local_ratelimit,
+    ratelimit,
+    request_trailers,
+    router,
+)
 from gatectl.snapshot import Snapshot
 
 FILTERS: tuple[Callable[[Snapshot], dict[str, Any] | None], ...] = (
@@ -12,6 +20,7 @@ FILTERS: tuple[Callable[[Snapshot], dict[str, Any] | None], ...] = (
     body_size_limit.render,  # before anything is asked about a request that is refused anyway
     ext_authz.render,  # who is calling, and may they?
     ratelimit.render,  # after ext_authz: limits count by who is calling
+    request_trailers.render,  # what the headers have lost already
     router.render,  # last: forwards
 )
 """A filter that returns None has nothing to do in this gateway. Nothing after ext_authz may clear the route cache:
