@@ -18,7 +18,7 @@ from audit.chain import LARGEST, Line, Link, read
 _NAME = re.compile(r"([a-z][a-z0-9_]*)(?:\.([0-9]{12,20}))?\.jsonl")
 TAIL_BYTES = 4 * LARGEST
 """What is read of a file's end to find its last whole line."""
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.005
 """How often a lock is tried that somebody else holds."""
 
 

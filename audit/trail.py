@@ -18,12 +18,12 @@ BATCH = 1_000
 """Entries written at once."""
 LINGER_SECONDS = 0.01
 """How long the thread waits for company of an entry: under load, one batch costs little more than one line."""
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 1.0
 """For another process that holds the chain, each time."""
 RETRY_SECONDS = 0.5
 """Between two tries when the files cannot be written."""
 CLOSE_SECONDS = 2.0
-"""How long closing waits for what is still in the queue."""
+"""How long, after that, closing waits for another process while there is something in the queue."""
 
 
 class Trail:
@@ -38,7 +38,7 @@ class Trail:
         self._queue: deque[Entry] = deque()
         self._lost, self._counting = 0, threading.Lock()
         self._wake, self._closing = threading.Event(), threading.Event()
-        self._failing = False
+        self._failing, self._deadline = False, 0.0
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -52,10 +52,11 @@ class Trail:
             self._wake.set()
 
     def close(self) -> None:
-        """Write what is left, within ``CLOSE_SECONDS``; the rest is counted as lost."""
+        """Write what is left, within about ``CLOSE_SECONDS``; the rest is counted as lost."""
+        self._deadline = time.monotonic() + CLOSE_SECONDS
         self._closing.set()
         self._wake.set()
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(WAIT_SECONDS + CLOSE_SECONDS)
         if self._queue:
             self._count_lost(len(self._queue))
             log.error("audit lines were lost at the end", extra={"lost": self._lost})
@@ -72,17 +73,17 @@ class Trail:
             self._wake.clear()
             while self._queue:
                 last = self._closing.is_set()  # nobody waits for another try
-                if not self._write_batch():
+                if not self._write_batch(max(0.0, self._deadline - time.monotonic()) if last else WAIT_SECONDS):
                     if last:
                         return
                     self._closing.wait(RETRY_SECONDS)
 
-    def _write_batch(self) -> bool:
+    def _write_batch(self, wait: float) -> bool:
         """The oldest entries, which leave the queue once they are written. Was that possible?"""
         batch, lost = [self._queue[index] for index in range(min(BATCH, len(self._queue)))], self._lost
         notes: list[Entry] = [Entry(batch[0].seconds, LOST, {"lost": lost})] if lost else []
         try:
-            self._writer.append([*notes, *batch], wait=WAIT_SECONDS)
+            self._writer.append([*notes, *batch], wait=wait)
         except OSError as error:
             if not self._failing:
                 self._failing = True

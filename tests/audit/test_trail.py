@@ -151,6 +151,7 @@ def test_after_the_end_an_entry_is_counted_as_lost(tmp_path: Path) -> None:
 
 def test_closing_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(trail, "WAIT_SECONDS", 0.1)
     (tmp_path / "w.lock").touch()
     lost: list[int] = []
     with (tmp_path / "w.lock").open() as lock:

@@ -103,6 +103,13 @@ def test_an_act_that_failed_is_in_the_trail_and_a_usage_error_is_not(desk: Desk)
     assert outcomes == [("k", "failed"), ("k", "failed"), ("k", "interrupted")]
 
 
+def test_an_act_survives_a_loss_of_power(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    record_act(desk.state, "apply", pytest.fail)
+    assert len(synced) == 2, "the file and its name"
+
+
 def test_what_somebody_chose_freely_is_cut(desk: Desk) -> None:
     record_act(desk.state, "apply", pytest.fail, message="x" * 10_000)
     (told,) = trail(desk)

@@ -169,10 +169,14 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_a_second(gateway: Gatewa
 def test_every_refusal_leaves_one_audit_line_and_never_a_credential(gateway: Gateway) -> None:
     response = gateway.get("/api/v1/users?secret=in-the-query", "alice")
     request_id = response.headers["x-request-id"]
-    lines = [line for line in gateway.log("ext_authz.log").splitlines() if request_id in line]
+    trail, deadline = Path(gateway.state_dir, "audit", "ext_authz.jsonl"), time.monotonic() + 5
+    while not (trail.exists() and (lines := [line for line in trail.read_text().splitlines() if request_id in line])):
+        assert time.monotonic() < deadline
     assert len(lines) == 1
     assert all(word in lines[0] for word in ("access-denied", "users", "alice", "127.0.0.1"))
-    logs = "".join(path.read_text() for path in Path(gateway.state_dir, "logs").iterdir())
+    gateway.gatectl("audit", "verify")
+    directories = (Path(gateway.state_dir, name) for name in ("logs", "audit"))
+    logs = "".join(path.read_text() for directory in directories for path in directory.iterdir())
     assert "in-the-query" not in logs
     assert not [user for user, key in gateway.keys.items() if key in logs or key[-20:] in logs]
 

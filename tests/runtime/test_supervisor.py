@@ -48,9 +48,9 @@ def test_no_secret_is_readable_by_others_or_shown_in_a_process_list(world: World
     assert not [command for command in world.survivors().values() if password in command]
     assert stat.S_IMODE(world.state.stat().st_mode) == 0o700
     private = [world.state / name for name in ("running.json", "ready.json", "admin.sock", "issuers/staff.pem")]
-    private += (world.state / "logs").iterdir()
+    private += [*(world.state / "logs").iterdir(), *(world.state / "audit").iterdir()]
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in private} == {path.name: 0o600 for path in private}
-    for log in (world.state / "logs").iterdir():
+    for log in (*(world.state / "logs").iterdir(), *(world.state / "audit").iterdir()):
         assert password not in log.read_text()
         assert line["keys"]["alice"] not in log.read_text()
     with httpx.Client() as client, pytest.raises(httpx.HTTPError):
