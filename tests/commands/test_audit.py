@@ -13,6 +13,7 @@ import pytest
 
 from audit import files
 from audit.writer import Entry, Writer
+from ext_authz import api_key
 from gatectl.diagnostics import GatectlError, SpecError
 from gatectl.rollout.acts import act, record_act
 from gatectl.runtime import api_keys
@@ -64,7 +65,8 @@ def test_a_trail_that_cannot_be_written_is_told_and_keeps_nobody_from_acting(des
 def redis_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """`keys` as if Redis were there: what it holds is not what these tests are about."""
     key, parsed = api_keys.mint()
-    record = api_keys.KeyRecord(id=parsed.id, sha256=parsed.sha256, user="alice", created_at="2026-01-01T00:00:00Z")
+    sealed = api_key.Peppers().seal(key)
+    record = api_keys.KeyRecord(id=parsed.id, hash=sealed, user="alice", created_at="2026-01-01T00:00:00Z")
     monkeypatch.setattr(api_keys, "create", lambda *_: (key, record))
     monkeypatch.setattr(api_keys, "revoke", lambda *_: record)
     monkeypatch.setenv("GATECTL_REDIS_URL", "redis://user:hunter2@127.0.0.1:1/0")

@@ -33,7 +33,7 @@ from tests.ext_authz.worlds import (
     without_redis,
 )
 
-TOKEN = bearer(claims(exp=int(time.time()) + 3600, sub="42", roles=["customer"]))
+TOKEN = bearer(claims(iat=int(time.time()), exp=int(time.time()) + 3600, sub="42", roles=["customer"]))
 KEYS = {AGENT_KEY: "agent", CUSTOMER_KEY: "customer", FOREIGN_KEY: "agent"}
 SEEDS = [
     check_request(asked)
