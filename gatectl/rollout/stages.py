@@ -33,12 +33,13 @@ def stages(old: Bundle | None, new: Bundle) -> list[Stage]:
     before, after = _clusters(old), _clusters(new)
     both = f"{old.revision}+{new.revision}"
     union = canonical({"version_info": both, "resources": [*({**before, **after}).values()]}).encode()
+    secrets = {**old.secrets, **new.secrets}  # the name of a secret never changes its meaning
     way: list[Stage] = []
     if set(after) - set(before):  # the new clusters, under the old routes
-        bundle = replace(old, files={**old.files, CDS: union})
+        bundle = replace(old, files={**old.files, **secrets, CDS: union})
         way.append(Stage(both, bundle, {"lds": old.revision, "cds": both, "rds": old.revision}))
     if set(before) - set(after):  # the new routes, over the clusters of both
-        bundle = replace(new, files={**new.files, CDS: union})
+        bundle = replace(new, files={**new.files, **secrets, CDS: union})
         name, versions = f"{new.revision}+{old.revision}", {"lds": new.revision, "cds": both, "rds": new.revision}
         way.append(Stage(name, bundle, versions))
     return [*way, final]

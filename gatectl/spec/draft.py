@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gatectl.spec.model import Cors, Development, Jwt, RateLimit, Route, Section, Spec, Upstream
+from gatectl.spec.model import Cors, Development, Jwt, ListenerTls, RateLimit, Route, Section, Spec, Upstream
 from gatectl.spec.tree import Node
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -25,6 +25,7 @@ class Draft:
     cors: list[tuple[Path, Cors]]
     development: Development
     authenticates: bool
+    listener_tls: ListenerTls | None = None
 
     def keys(self, *path: int | str) -> list[str]:
         """The keys of the mapping at ``path``, well-typed or not."""
@@ -65,6 +66,7 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
         cors,
         spec.development,
         spec.authentication.api_keys is not None or bool(spec.authentication.jwt),
+        spec.listener.tls,
     )
 
 
@@ -81,6 +83,7 @@ def of_tree(tree: Node) -> Draft:
         [],
         _section(Development, empty.at("development")) or Development(),
         authenticates=bool(empty.keys("authentication")),
+        listener_tls=_section(ListenerTls, empty.at("listener", "tls")),
     )
 
 

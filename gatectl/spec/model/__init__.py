@@ -13,10 +13,10 @@ from gatectl.spec.model.access import Access, AccessRule
 from gatectl.spec.model.authentication import ApiKeys, Authentication, Claims, Jwks, Jwt, StaticKey
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
 from gatectl.spec.model.limits import RateLimit, RateLimiting
-from gatectl.spec.model.listener import Listener
+from gatectl.spec.model.listener import Listener, ListenerTls
 from gatectl.spec.model.routes import Cors, HeaderMatch, HeaderMatcher, Headers, Match, Route
 from gatectl.spec.model.section import Section
-from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream
+from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream, UpstreamTls
 
 __all__ = [
     "Access",
@@ -35,6 +35,7 @@ __all__ = [
     "Jwks",
     "Jwt",
     "Listener",
+    "ListenerTls",
     "Match",
     "Process",
     "RateLimit",
@@ -47,6 +48,7 @@ __all__ = [
     "StaticKey",
     "Try",
     "Upstream",
+    "UpstreamTls",
 ]
 
 
