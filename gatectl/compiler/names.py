@@ -13,7 +13,7 @@ SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 """Whom the system trusts: here in Debian, Ubuntu, Alpine and Envoy's own images. Envoy itself knows no such place."""
 LOCAL_CERTIFICATE, LOCAL_KEY = "certificates/listener.pem", "certificates/listener.key"
 """The listener's development certificate, relative to the state directory."""
-LOCAL_CA, LOCAL_CA_KEY = "certificates/ca.pem", "certificates/ca.key"
+LOCAL_CA = "certificates/ca.pem"
 """Who signed it, for clients to believe; relative to the state directory."""
 _SECRET_DIGITS = 12
 

@@ -6,6 +6,7 @@ holds the clusters of both.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from gatectl.render.bundle import Bundle, canonical
 
@@ -23,6 +24,11 @@ class Stage:
     name: str
     bundle: Bundle
     versions: dict[str, str]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What Envoy calls the certificates that it needs."""
+        return tuple(PurePosixPath(file).stem for file in self.bundle.secrets)
 
 
 def stages(old: Bundle | None, new: Bundle) -> list[Stage]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatectl.compiler import names
 from gatectl.diagnostics import GatectlError
 from gatectl.rollout.apply import Order, apply
 from gatectl.rollout.candidate import prove, read
@@ -50,7 +51,7 @@ def attached(
     ``beside`` is called many times a second while it runs.
     """
     on_progress("checking the spec")
-    candidate = prove(read(options.files, options.port), "auto")
+    candidate = prove(read(options.files, options.port), "auto", here=True)
     store = Store(options.state_dir)
 
     def bring_into_force(running: Running) -> None:
@@ -108,16 +109,26 @@ def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: P
         "state_dir": str(state_dir),
         "keys": [key.model_dump(mode="json") for key in keys],
         "requests": [
-            {"title": one.title, "expect": one.expect, "curl": _curl(one, running.url, header, by_user)}
+            {
+                "title": one.title,
+                "expect": one.expect,
+                "curl": _curl(one, running.url, header, by_user, _trust(spec, state_dir)),
+            }
             for one in spec.development.requests
         ],
         "stop": stop,
     }
 
 
-def _curl(request: Try, url: str, header: str, keys: dict[str, str]) -> str:
+def _trust(spec: Spec, state_dir: Path) -> list[str]:
+    """What makes curl believe a development certificate; for any other its user knows better."""
+    tls = spec.listener.tls
+    return ["--cacert", str((state_dir / names.LOCAL_CA).absolute())] if tls is not None and tls.local else []
+
+
+def _curl(request: Try, url: str, header: str, keys: dict[str, str], trust: Sequence[str]) -> str:
     """A line to paste into a shell. A repeated request is one curl with a URL range, and a count by status."""
-    words = ["curl", "-s"]
+    words = ["curl", "-s", *trust]
     if request.method != "GET":
         words += ["-X", request.method]
     if request.key is not None:

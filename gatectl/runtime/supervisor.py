@@ -14,7 +14,18 @@ from gatectl.rollout import bootstrap
 from gatectl.rollout.envoy_admin import EnvoyAdmin
 from gatectl.rollout.place import Running, Service, write_running
 from gatectl.rollout.services import ServiceAdmin
-from gatectl.runtime import api_keys, binaries, issuers, leftovers, lock, ports, programs, ready, redis_server
+from gatectl.runtime import (
+    api_keys,
+    binaries,
+    issuers,
+    leftovers,
+    local_tls,
+    lock,
+    ports,
+    programs,
+    ready,
+    redis_server,
+)
 from gatectl.runtime import state_dir as directories
 from gatectl.runtime.children import Children
 from gatectl.runtime.lock import Supervisor
@@ -95,6 +106,7 @@ class _Gateway:
         if stale is not None:
             api_keys.forget(redis_url, stale.gateway, [key.id for key in stale.keys])
         issuers.ensure_local_issuers(self._spec, self._directory)
+        local_tls.ensure_local_certificate(self._spec, self._directory)
         services = self._start_services(redis_url, service_ports)
         for process in self._spec.development.processes:
             self._start_process(process)
@@ -103,7 +115,7 @@ class _Gateway:
             gateway=self._spec.name,
             supervisor_pid=this.pid,
             supervisor_started=this.started,
-            url=f"http://{ports.reachable(address)}:{port}",
+            url=f"{self._spec.listener.scheme}://{ports.reachable(address)}:{port}",
             port=self._options.port,
             admin=str(self._directory / directories.ADMIN_SOCKET),
             ext_authz=services[programs.EXT_AUTHZ],

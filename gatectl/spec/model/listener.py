@@ -43,3 +43,8 @@ class Listener(Section):
     request_timeout: Duration = 60_000
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front append to X-Forwarded-For; 0 believes none of it."""
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How a URL of the gateway begins."""
+        return "http" if self.tls is None else "https"
