@@ -27,7 +27,7 @@ def test_the_lines_of_the_ready_screen_work_as_they_stand(gateway: Gateway) -> N
     answer = shell(request["curl"])
     assert answer.startswith("HTTP/2 200")
     assert f'alt-svc: h3=":{gateway.port}"; ma=86400' in answer
-    assert '"x-gate-user": "tess"' in answer or '"x-gate-user":"tess"' in answer
+    assert '["x-gate-user", "tess"]' in answer
 
 
 def test_the_development_certificate_is_believed_by_whoever_is_told_to_only(gateway: Gateway) -> None:
@@ -45,10 +45,8 @@ def test_http3_asks_the_same_services(gateway: Gateway) -> None:
     assert b"root" not in answer.body
 
 
-def test_an_unchanged_spec_changes_nothing_and_another_one_converges_on_both_listeners(gateway: Gateway) -> None:
-    assert gateway.gatectl("plan", "-f", str(gateway.spec), "--detailed-exitcode").returncode == 0
+def test_an_apply_converges_on_both_listeners(gateway: Gateway) -> None:
     gateway.apply(gateway.edited(("http3: true}", "http3: true, min_version: '1.3'}")))
-    gateway.apply()
     assert gateway.gatectl("drift", "--detailed-exitcode").returncode == 0
 
 
