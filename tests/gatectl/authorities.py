@@ -56,11 +56,11 @@ class Certified:
             fresh.replace(path)
         return str(paths[0]), str(paths[1])
 
-    def revoke(self, *revoked: "Certified") -> bytes:
-        """A revocation list of this authority, in PEM."""
+    def revoke(self, *revoked: "Certified", days: float = 30) -> bytes:
+        """A revocation list of this authority, in PEM, good for so many days."""
         now = datetime.now(UTC)
         crl = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
-        crl = crl.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=30))
+        crl = crl.last_update(now - timedelta(days=60)).next_update(now + timedelta(days=days))
         for one in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(one.serial).revocation_date(now)
             crl = crl.add_revoked_certificate(entry.build())

@@ -16,6 +16,7 @@ from cryptography import x509
 
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
+from gatectl.runtime import ports
 from tests.gatectl import h3_client
 from tests.gatectl.asked import Asked, asked
 from tests.gatectl.authorities import Certified, certify
@@ -253,6 +254,52 @@ def test_ext_authz_is_told_who_a_client_has_proven_to_be_and_others_do_not_get_s
         told = world.principal() if len(world.asked.requests) > asked else None
         assert (status, told) == ((None, None) if expected is None else (200, expected)), name
     assert b"x-forwarded-client-cert" not in world.upstream.heard
+
+
+def replaced(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}")
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
+def gets_in(world: World, own: Certified) -> bool:
+    try:
+        return world.get(own) == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def test_a_client_is_out_as_soon_as_a_new_list_revokes_it_and_everybody_once_the_list_is_out_of_date(
+    world: World,
+) -> None:
+    first, second, crl = certify("1", CLIENTS), certify("2", CLIENTS), world.directory / "fresh.crl"
+    replaced(crl, CLIENTS.revoke())
+    world.gateway.apply(world.bundle(client_ca="clients.pem", client_crl="fresh.crl"))
+    until(lambda: gets_in(world, first), "nobody is revoked yet")
+    replaced(crl, CLIENTS.revoke(first))
+    until(lambda: not gets_in(world, first), "the first client is out")
+    assert gets_in(world, second)
+    replaced(crl, CLIENTS.revoke(first, days=-1))
+    until(lambda: not gets_in(world, second), "a list that is out of date is no proof for anybody")
+
+
+def test_an_authority_that_cannot_be_read_lets_nobody_in(world: World) -> None:
+    world.gateway.apply(world.bundle())
+    with pytest.raises(GatectlError, match=r"No such file|Invalid path") as refused:
+        world.gateway.apply(world.bundle(client_ca="gone.pem"))
+    assert refused.value.exit_code == 4
+
+
+def test_an_envoy_that_starts_without_its_authority_serves_nobody_until_it_is_there(world: World) -> None:
+    replaced(world.directory / "late.pem", CLIENTS.pem())
+    world.gateway.apply(world.bundle(client_ca="late.pem"))
+    (world.directory / "late.pem").unlink()
+    world.gateway.restart()
+    until(lambda: ports.accepts("127.0.0.1", world.gateway.port), "Envoy listens")
+    client = certify("late", CLIENTS)
+    assert not gets_in(world, client)
+    replaced(world.directory / "late.pem", CLIENTS.pem())
+    until(lambda: gets_in(world, client), "the authority is there")
 
 
 def test_without_an_authority_no_client_is_asked_for_a_certificate(world: World) -> None:
