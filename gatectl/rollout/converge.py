@@ -119,8 +119,9 @@ def has_arrived(report: Report, stage: Stage) -> bool:
 
 def _unusable(report: Report, before: Report, stage: Stage) -> list[str]:
     """Secrets whose files are missing or broken. Envoy takes a listener without its certificate, and serves nobody."""
-    found = {name: one for name in stage.secrets if (one := report.secrets.get(name)) and not one.version}
-    return [name for name, one in found.items() if one.refused > getattr(before.secrets.get(name), "refused", 0)]
+    known = {name: one.refused for name, one in before.secrets.items()}
+    unread = [name for name in report.unread if name in stage.secrets]
+    return [name for name in unread if report.secrets[name].refused > known.get(name, 0)]
 
 
 def settle(revision: str, nodes: Sequence[Node]) -> None:

@@ -38,6 +38,11 @@ class Report:
     secrets: Mapping[str, Progress] = field(default_factory=dict)
     """Certificates and those who sign them, by the name of the secret. A version means that its files were read."""
 
+    @property
+    def unread(self) -> list[str]:
+        """The secrets whose files could not be read, ever since they were asked for."""
+        return [name for name, one in self.secrets.items() if one.version is None and one.refused]
+
     def refused_since(self, before: "Report") -> list[str]:
         """The kinds that were refused since an earlier reading of the same process."""
         return [kind for kind in KINDS if self.kinds[kind].refused > before.kinds[kind].refused]

@@ -16,6 +16,7 @@ from cryptography import x509
 
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
+from gatectl.rollout.observer import Observer
 from gatectl.runtime import ports
 from tests.gatectl import h3_client
 from tests.gatectl.asked import Asked, asked
@@ -298,6 +299,10 @@ def test_an_envoy_that_starts_without_its_authority_serves_nobody_until_it_is_th
     until(lambda: ports.accepts("127.0.0.1", world.gateway.port), "Envoy listens")
     client = certify("late", CLIENTS)
     assert not gets_in(world, client)
+    with closing(Observer(world.gateway.directory, [world.gateway.admin.address])) as eye:
+        (node,) = eye.look().nodes
+        assert (node.kinds["lds"].state, node.kinds["cds"].state) == ("not ready", "synced")
+        assert "cannot be read" in (node.kinds["lds"].reason or "")
     replaced(world.directory / "late.pem", CLIENTS.pem())
     until(lambda: gets_in(world, client), "the authority is there")
 
