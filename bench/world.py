@@ -134,9 +134,9 @@ def _store_keys(redis_url: str, count: int) -> tuple[list[str], list[str]]:
     now = datetime.now(UTC)
     records = {
         parsed.id: api_key.KeyRecord(
-            id=parsed.id, sha256=parsed.sha256, user=f"user-{number}", roles=("agent",), created_at=now
+            id=parsed.id, hash=api_key.Peppers().seal(key), user=f"user-{number}", roles=("agent",), created_at=now
         ).model_dump_json()
-        for number, (_, parsed) in enumerate(minted)
+        for number, (key, parsed) in enumerate(minted)
     }
     sample = json.loads(next(iter(records.values())))
     for number in range(count - len(records)):

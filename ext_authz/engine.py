@@ -38,10 +38,8 @@ class Taken(NamedTuple):
     """What of a request the upstream must not see, or see changed, so that no credential goes further than here."""
 
     headers: tuple[str, ...] = ()
-    query: tuple[str, ...] = ()
-    """Names of query parameters."""
     replaced: Mapping[str, str] = {}
-    """Headers that stay with another value: ``cookie`` without the credential."""
+    """Headers that stay with another value: ``cookie`` or ``:path`` without the credential."""
 
 
 class Authenticator(Protocol):
@@ -104,6 +102,8 @@ class Decision(NamedTuple):
     """The authenticators that judged, joined by ``+``."""
     challenge: str | None = None
     """``WWW-Authenticate``, on 401 only."""
+    identity_token: str | None = None
+    """The caller as a signed token for the upstream, on allow only."""
     taken: tuple[Taken, ...] = ()
     """What to take away before the upstream sees the request, on allow only."""
 

@@ -84,6 +84,7 @@ def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> Non
         values[policy.HEADER_ROLES] = ",".join(identity.roles)
         values[policy.HEADER_PLAN] = identity.plan or ""
         values[policy.HEADER_AUTH_METHOD] = identity.method
+        values[policy.HEADER_IDENTITY] = decision.identity_token or ""
     ok = response.ok_response
     for name, value in values.items():
         if value:
@@ -95,7 +96,6 @@ def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> Non
             _header(ok.headers.add(), name, value)
         # Envoy removes after it sets: a header in both lists would reach the upstream without its value
         ok.headers_to_remove.extend(name for name in taken.headers if not values.get(name))
-        ok.query_parameters_to_remove.extend(taken.query)
     response.status.code = 0
 
 

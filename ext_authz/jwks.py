@@ -1,7 +1,8 @@
 """Where issuers' keys come from: files that are watched, and URLs that are asked in the background.
 
-The last good set of a source stays in force when a reading fails. No request ever waits for a source, but for one
-case: a token signed with a key that is not known yet may have the set read anew, at most once in ten seconds.
+The last good set of a source stays in force when a reading fails, for as long as the issuer's ``max_stale_seconds``
+say. No request ever waits for a source, but for one case: a token signed with a key that is not known yet may have the
+set read anew, at most once in ten seconds.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 FILE_SECONDS = 1.0
 """How often a file is looked at."""
-URL_SECONDS = 300.0
-"""How often a URL is asked, give or take a tenth, so that workers do not ask in step."""
+JITTER = 0.1
+"""Part of its ``refresh_seconds`` by which a URL is asked sooner or later, so that workers do not ask in step."""
 COOLDOWN_SECONDS = 10.0
 """Least time between two readings of a URL, also after a failure."""
 FETCH_SECONDS = 5.0
@@ -38,13 +39,19 @@ class Source(Protocol):
     """One key set and its way here."""
 
     keys: KeyRing | None
-    """The last good set; None when there was none yet."""
+    """The last good set; None when there was none yet. The same object for as long as the keys are the same."""
+
+    def usable(self, max_stale_seconds: float) -> KeyRing | None:
+        """The last good set, unless it is older than that."""
 
     async def follow(self) -> None:
         """Keep ``keys`` up to date until cancelled."""
 
-    async def renew(self) -> None:
-        """Somebody met a key that is not in the set: see whether there is a newer one. Returns soon, never raises."""
+    async def renew(self) -> bool:
+        """Somebody met a key that is not in the set: see whether there is a newer one. Returns soon, never raises.
+
+        True when the set was read just now, so that what is not in it does not exist.
+        """
 
 
 class FileSource:
@@ -54,7 +61,12 @@ class FileSource:
         self.keys: KeyRing | None = None
         self._path = path
         self._seen: tuple[int, ...] | None = None
+        self._good, self._read_at = False, float("-inf")
         self._read()
+
+    def usable(self, max_stale_seconds: float) -> KeyRing | None:
+        """As :class:`Source` says; a file that is as it was counts as read."""
+        return self.keys if time.monotonic() - self._read_at <= max_stale_seconds else None
 
     def _read(self) -> None:
         try:
@@ -63,16 +75,19 @@ class FileSource:
         except (OSError, ValueError):  # ValueError: a NUL in the name
             seen = ()
         if seen == self._seen:
+            self._read_at = time.monotonic() if self._good else self._read_at
             return
-        self._seen = seen
+        self._seen, self._good = seen, False
         try:
             with self._path.open("rb") as file:
-                self.keys = jwk_set.parse(file.read(jwk_set.MAX_BYTES + 1))
+                keys = jwk_set.parse(file.read(jwk_set.MAX_BYTES + 1))
         except OSError as error:
             _failed("file", str(self._path), type(error).__name__)
         except ValueError as error:
             _failed("file", str(self._path), str(error))
         else:
+            self.keys = _same_or_new(self.keys, keys)
+            self._good, self._read_at = True, time.monotonic()
             _succeeded("file", str(self._path), self.keys)
 
     async def follow(self) -> None:
@@ -81,9 +96,10 @@ class FileSource:
             await asyncio.sleep(FILE_SECONDS)
             self._read()
 
-    async def renew(self) -> None:
+    async def renew(self) -> bool:
         """Look at the file now."""
         self._read()
+        return self._good
 
 
 class UrlSource:
@@ -93,25 +109,33 @@ class UrlSource:
         self.keys: KeyRing | None = None
         self._url, self._client = url, client
         self._place = url.partition("?")[0].rpartition("@")[2]  # for the log: without query, user and password
-        self._asked_at = float("-inf")
+        self._asked_at = self._read_at = float("-inf")
+        self.refresh_seconds = 300.0
+        """How often it is asked. Counts from the next answer on."""
         self._flight: asyncio.Task[bool] | None = None
 
+    def usable(self, max_stale_seconds: float) -> KeyRing | None:
+        """As :class:`Source` says."""
+        return self.keys if time.monotonic() - self._read_at <= max_stale_seconds else None
+
     async def follow(self) -> None:
-        """Ask every five minutes; after a failure as soon as the cool-down allows."""
+        """Ask every ``refresh_seconds``; after a failure as soon as the cool-down allows."""
         try:
             while True:
                 good = await asyncio.shield(self._fly())
-                pause = URL_SECONDS * random.uniform(0.9, 1.1) if good else COOLDOWN_SECONDS  # noqa: S311 - only jitter
-                await asyncio.sleep(pause)
+                jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+                await asyncio.sleep(self.refresh_seconds * jitter if good else COOLDOWN_SECONDS)
         finally:
             if self._flight is not None:
                 self._flight.cancel()
 
-    async def renew(self) -> None:
+    async def renew(self) -> bool:
         """Ask now, unless that was done within the cool-down; wait a moment for an answer that is on its way."""
         if self._flight is None and time.monotonic() - self._asked_at < COOLDOWN_SECONDS:
-            return
-        await asyncio.wait({self._fly()}, timeout=WAIT_SECONDS)
+            return False
+        flight = self._fly()
+        await asyncio.wait({flight}, timeout=WAIT_SECONDS)
+        return flight.done() and not flight.cancelled() and flight.result()
 
     def _fly(self) -> asyncio.Task[bool]:
         """The reading that is under way, or a new one."""
@@ -127,13 +151,14 @@ class UrlSource:
     async def _ask(self) -> bool:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                self.keys = jwk_set.parse(await fetch(self._client, self._url))
+                keys = jwk_set.parse(await fetch(self._client, self._url))
         except ValueError as error:
             _failed("url", self._place, str(error))
             return False
         except Exception as error:  # noqa: BLE001 - whatever the network does, the next reading must take place
             _failed("url", self._place, type(error).__name__)
             return False
+        self.keys, self._read_at = _same_or_new(self.keys, keys), self._asked_at
         _succeeded("url", self._place, self.keys)
         return True
 
@@ -171,15 +196,19 @@ class JwksSources:
 
     def follow(self, policies: list[Policy]) -> None:
         """Have exactly the sources of these policies. Files are read before this returns."""
-        wanted = {(jwks.file, jwks.url): jwks for p in policies for jwks in (issuer.jwks for issuer in p.issuers)}
-        for at in self._sources.keys() - wanted.keys():
+        named = [issuer.jwks for policy in policies for issuer in policy.issuers]
+        wanted = {(jwks.file, jwks.url) for jwks in named}
+        for at in self._sources.keys() - wanted:
             del self._sources[at]
             self._tasks.pop(at).cancel()
-        for at in wanted.keys() - self._sources.keys():
+        for at in wanted - self._sources.keys():
             file, url = at
             source: Source = FileSource(self._state_dir / file) if file else UrlSource(url or "", self._client)
             self._sources[at] = source
             self._tasks[at] = asyncio.create_task(source.follow())
+        for at, source in self._sources.items():
+            if isinstance(source, UrlSource):
+                source.refresh_seconds = min(jwks.refresh_seconds for jwks in named if (jwks.file, jwks.url) == at)
 
     async def close(self) -> None:
         """Stop all background work."""
@@ -198,6 +227,11 @@ async def follow_jwks(state_dir: Path, book: PolicyBook[Policy]) -> AsyncIterato
             yield sources
         finally:
             await sources.close()
+
+
+def _same_or_new(known: KeyRing | None, read: KeyRing) -> KeyRing:
+    """The known object when the keys are the same: what was verified with them stays verified."""
+    return known if known == read else read
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ second whatever else happens. While Redis is away, a key that was seen keeps wor
 import asyncio
 import logging
 import time
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -15,8 +16,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ext_authz import telemetry
-from ext_authz.api_key import KeyRecord, redis_key
+from ext_authz.api_key import KeyHash, KeyRecord, Peppers, redis_key
 from ext_authz.identity import Identity, identity
+from ext_authz.key_uses import KeyUses
 from ext_authz.lru import Lru
 
 log = logging.getLogger(__name__)
@@ -39,10 +41,12 @@ METHOD = "api_key"
 class StoredKey(NamedTuple):
     """A record ready to be compared with: times in Unix seconds, the caller already built."""
 
-    sha256: str
+    hash: KeyHash
     identity: Identity
-    expires_at: float | None
-    revoked: bool
+    not_before: float | None = None
+    expires_at: float | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    revoked: bool = False
 
 
 class Entry(NamedTuple):
@@ -75,10 +79,13 @@ class KeySet:
 
     One question is under way at a time; ids that come up meanwhile make the next one together. So a thousand
     strangers at once cost two round trips, and a key that a thousand requests present is asked for once.
+
+    ``peppers``: what the records' hashes were made with. ``uses`` is told of the keys that were accepted.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, peppers: Peppers | None = None, uses: KeyUses | None = None) -> None:
         self._redis = redis
+        self.peppers, self.uses = peppers or Peppers(), uses
         self._found: Lru[_At, Entry] = Lru(FOUND_CAPACITY)
         self._absent: Lru[_At, Entry] = Lru(ABSENT_CAPACITY)
         self._answers: dict[_At, asyncio.Future[Entry | None]] = {}
@@ -182,6 +189,12 @@ def _prepare(document: bytes | str | None, key_id: str) -> StoredKey | None:
     if caller is None or record.id != key_id:
         log.error("API key record refused: unfit user, role, plan or id", extra={"key_id": key_id})
         return None
-    expires_at = record.expires_at.timestamp() if record.expires_at is not None else None
-    # any revocation counts, whatever its time: the clock of the one who revoked may be ahead of ours
-    return StoredKey(record.sha256, caller, expires_at, record.revoked_at is not None)
+    return StoredKey(
+        hash=record.hash,
+        identity=caller,
+        not_before=record.not_before.timestamp() if record.not_before is not None else None,
+        expires_at=record.expires_at.timestamp() if record.expires_at is not None else None,
+        networks=tuple(map(ip_network, record.networks)),
+        # any revocation counts, whatever its time: the clock of the one who revoked may be ahead of ours
+        revoked=record.revoked_at is not None,
+    )

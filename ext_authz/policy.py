@@ -20,9 +20,11 @@ HEADER_USER = "x-gate-user"
 HEADER_ROLES = "x-gate-roles"
 HEADER_PLAN = "x-gate-plan"
 HEADER_AUTH_METHOD = "x-gate-auth-method"
+HEADER_IDENTITY = "x-gate-identity"
+"""The caller as a JWT that the gateway signed, for upstreams that want proof (:class:`IdentityToken`)."""
 IDENTITY_HEADER_PREFIX = "x-gate-"
 """Every header with this prefix is written by the gateway only; what a client sends under it is dropped."""
-IDENTITY_HEADERS = (HEADER_USER, HEADER_ROLES, HEADER_PLAN, HEADER_AUTH_METHOD)
+IDENTITY_HEADERS = (HEADER_USER, HEADER_ROLES, HEADER_PLAN, HEADER_AUTH_METHOD, HEADER_IDENTITY)
 
 METADATA_NAMESPACE = "envoy.filters.http.ext_authz"
 """Where Envoy keeps the dynamic metadata of a CheckResponse."""
@@ -76,6 +78,25 @@ class Jwks(_Document):
 
     file: str | None = None
     url: str | None = None
+    refresh_seconds: int = Field(default=300, ge=10, le=86_400)
+    """How often a URL is asked. A file is looked at every second."""
+    max_stale_seconds: int = Field(default=86_400, ge=10)
+    """A set that could not be read again for so long is no longer used: its tokens cannot be judged."""
+
+
+class ClaimMapping(_Document):
+    """What a token gets that carries a claim with a certain value: exactly one of ``equals`` and ``contains`` is set.
+
+    ``equals``: the claim is this text, number or truth value, as JSON writes it. ``contains``: it is a list with this
+    text in it, or a text that has it among its words (``scope``, RFC 8693 section 4.2).
+    """
+
+    claim: str
+    equals: str | None = None
+    contains: str | None = None
+    roles: tuple[str, ...] = ()
+    plan: str | None = None
+    attributes: dict[str, str] = {}
 
 
 class Issuer(_Document):
@@ -90,10 +111,25 @@ class Issuer(_Document):
     algorithms: tuple[Algorithm, ...] = Field(min_length=1)
     jwks: Jwks
     leeway_seconds: int = Field(default=30, ge=0, le=300)
+    max_lifetime_seconds: int = Field(default=86_400, ge=1)
+    """Longest ``exp - iat``."""
     user_claim: str = "sub"
     roles_claim: str | None = "roles"
     plan_claim: str | None = None
     attributes: dict[str, str] = {}
+    mappings: tuple[ClaimMapping, ...] = ()
+    """Roles add up with those of ``roles_claim``. Of plans and attributes the first mapping's holds, else the claim."""
+
+
+class IdentityToken(_Document):
+    """The signed identity header: a JWT (RFC 7519, ES256) that upstreams verify by the service's published keys."""
+
+    issuer: str
+    audiences: tuple[str, ...] = Field(min_length=1)
+    lifetime_seconds: int = Field(default=60, ge=10, le=3600)
+
+
+DEFAULT_KEY_PREFIX = "gk"
 
 
 class StaticKey(_Document):
@@ -108,9 +144,16 @@ class StaticKey(_Document):
 
 
 class ApiKeys(_Document):
-    """API keys: the request header (lower-case) they come in, and those that are not in Redis."""
+    """API keys: where in a request they come (any of the three), and those that are not in Redis.
 
-    header: str
+    ``header`` is lower-case; ``query`` names a parameter, ``cookie`` a cookie.
+    """
+
+    header: str | None = None
+    query: str | None = None
+    cookie: str | None = None
+    prefix: str = DEFAULT_KEY_PREFIX
+    """What new keys begin with. Keys with another prefix stay valid."""
     static: tuple[StaticKey, ...] = ()
     stale_seconds: int = Field(default=60, ge=0)
     """How long a key already seen keeps working while Redis is away."""
@@ -167,6 +210,9 @@ class Policy(_Document):
     gateway: str
     api_keys: ApiKeys | None = None
     issuers: tuple[Issuer, ...] = ()
+    revocations_stale_seconds: int = Field(default=300, ge=0)
+    """How long the last known denylist stays in force while Redis is away; then no token can be judged."""
+    identity_token: IdentityToken | None = None
     forward_credentials: bool = False
     routes: dict[str, Route]
 

@@ -30,13 +30,15 @@ PATH_VARIABLE_INVALID = Reason("path-variable-invalid", 400, "A path variable is
 
 # credentials
 CREDENTIAL_MISSING = Reason("credential-missing", 401, "This route needs a credential.")
-CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential header was sent more than once.")
+CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential was sent more than once.")
 CREDENTIALS_AMBIGUOUS = Reason("credentials-ambiguous", 400, "More than one kind of credential was sent.")
 CREDENTIAL_NOT_ACCEPTED = Reason("credential-not-accepted", 401, "This route does not take that kind of credential.")
 
 # authentication by API key
 KEY_INVALID = Reason("key-invalid", 401, "The API key is not valid.")
 KEY_EXPIRED = Reason("key-expired", 401, "The API key has expired.")
+KEY_NOT_YET_VALID = Reason("key-not-yet-valid", 401, "The API key is not valid yet.")
+KEY_ADDRESS = Reason("key-address", 403, "The API key is not accepted from this address.")
 KEY_REVOKED = Reason("key-revoked", 401, "The API key has been revoked.")
 KEY_STORE_UNAVAILABLE = Reason("key-store-unavailable", 503, "API keys cannot be checked at the moment.")
 
@@ -52,10 +54,18 @@ TOKEN_SIGNATURE = Reason("token-signature", 401, "The signature of the token is 
 TOKEN_AUDIENCE = Reason("token-audience", 401, "The token is meant for another audience.")
 TOKEN_EXPIRED = Reason("token-expired", 401, "The token has expired.")
 TOKEN_NOT_YET_VALID = Reason("token-not-yet-valid", 401, "The token is not valid yet.")
+TOKEN_LIFETIME = Reason("token-lifetime", 401, "The token is valid for longer than its issuer may say.")
+TOKEN_REVOKED = Reason("token-revoked", 401, "The token has been revoked.")
 TOKEN_CLAIMS = Reason("token-claims", 401, "A claim of the token is missing or malformed.")
 ISSUER_KEYS_UNAVAILABLE = Reason(
     "issuer-keys-unavailable", 503, "The keys of the token's issuer are not available at the moment."
 )
+REVOCATIONS_UNAVAILABLE = Reason(
+    "revocations-unavailable", 503, "Whether the token has been revoked cannot be checked at the moment."
+)
+
+# identity for the upstream
+IDENTITY_KEY_MISSING = Reason("identity-key-missing", 503, "The caller cannot be vouched for: there is no signing key.")
 
 # access
 ACCESS_DENIED = Reason("access-denied", 403, "The caller may not do this.")

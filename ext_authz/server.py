@@ -1,5 +1,6 @@
 """The gRPC service ``envoy.service.auth.v3.Authorization``, and what one worker process needs to run it."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,13 +9,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import grpc
 import grpc.aio
 
+from audit.trail import Trail
+from audit.writer import Writer
 from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
 from ext_authz.authenticators import table
+from ext_authz.denylists import follow_denylists
 from ext_authz.engine import Authenticator, Case, Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
+from ext_authz.identity_token import JWKS_PAGE, IdentityKeys, IdentityTokens, follow_keys
 from ext_authz.jwks import follow_jwks
+from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
+from serving.endpoint import Page, json_body
 from serving.policies import PolicyBook
 from serving.service import Register, Service
 from serving.settings import Values
@@ -29,11 +36,18 @@ class Authorization:
     """Answers Checks: bytes of a CheckRequest in, bytes of a CheckResponse out."""
 
     def __init__(
-        self, policies: PolicyBook[Policy], authenticators: Sequence[Authenticator], watch: Watch | None = None
+        self,
+        policies: PolicyBook[Policy],
+        authenticators: Sequence[Authenticator],
+        watch: Watch | None = None,
+        identity_tokens: IdentityTokens | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self._policies = policies
         self._authenticators = authenticators
         self._watch = watch
+        self._identity_tokens = identity_tokens or IdentityTokens(IdentityKeys(None))
+        self._trail = trail
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -47,12 +61,18 @@ class Authorization:
             log.exception("check failed", extra={"route": request.route, "request_id": request.request_id})
             decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
             response = envoy_api.respond(decision, request)
-        telemetry.observe(request, decision, time.perf_counter() - started)
+        telemetry.observe(decision, time.perf_counter() - started)
+        if self._trail is not None and not decision.allow:
+            self._trail.write("request.refused", **telemetry.refusal(request, decision))
         return response
 
     async def _decide(self, request: Request) -> Decision:
         case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
-        decision = case if isinstance(case, Decision) else engine.decide(case, await self._authenticate(case))
+        if isinstance(case, Decision):
+            decision = case
+        else:
+            decision = engine.decide(case, await self._authenticate(case))
+            decision = self._identity_tokens.vouch(case.policy, decision, time.time())
         if self._watch is not None:
             self._watch(request, case, decision)
         return decision
@@ -73,12 +93,33 @@ class Authorization:
 
 @asynccontextmanager
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
-    """What one worker needs for as long as the block lasts: Redis (connected on first use) and the issuers' keys."""
+    """What one worker needs for as long as the block lasts: the audit trail, Redis, issuers' keys, denylists, our own
+    signing keys.
+    """
     async with AsyncExitStack() as stack:
+        trail = Trail(_audit(values), telemetry.AUDIT_LOST.inc)
+        stack.push_async_callback(asyncio.to_thread, trail.close)
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
-        yield Authorization(policies, table(KeySet(redis), sources)).register
+        denylists = await stack.enter_async_context(follow_denylists(redis, policies))
+        uses = await stack.enter_async_context(follow_uses(redis))
+        signing = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
+        keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
+        authenticators = table(keys, sources, denylists)
+        yield Authorization(policies, authenticators, identity_tokens=IdentityTokens(signing), trail=trail).register
+
+
+def pages(values: Values) -> dict[str, Page]:
+    """What the service publishes beside its own state: the public keys of the signed identity header."""
+    keys = IdentityKeys(values["identity_key_file"])
+    return {JWKS_PAGE: lambda: json_body(200, keys.jwks())}
+
+
+def _audit(values: Values) -> Writer:
+    """The chain that all workers of the service on this machine share."""
+    directory = values["audit_dir"] or values["state_dir"] / "audit"
+    return Writer(directory, "ext_authz", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
 
 
 SERVICE = Service(
@@ -88,4 +129,5 @@ SERVICE = Service(
     load_policy=policy.load,
     worker=open_worker,
     settings=settings.SETTINGS,
+    pages=pages,
 )

@@ -1,6 +1,6 @@
-"""What the service tells about itself: Prometheus metrics of bounded cardinality, and the audit line of a refusal."""
+"""What the service tells about itself: Prometheus metrics of bounded cardinality, and what the audit trail is told."""
 
-import logging
+from typing import Any
 
 from prometheus_client import Counter, Histogram
 
@@ -14,8 +14,17 @@ KEY_LOOKUPS = Counter(
     "API key records asked for, by where the answer came from: static, cache, redis, stale (Redis is away) or none.",
     ("source",),
 )
+KEY_USES = Counter("ext_authz_key_uses", "Uses of API keys noted, by result: written or lost.", ("result",))
 JWKS_REFRESHES = Counter(
     "ext_authz_jwks_refreshes", "Readings of an issuer's key set, by kind of source and result.", ("source", "result")
+)
+DENYLIST_READS = Counter(
+    "ext_authz_denylist_reads", "Looks at the denylist of tokens, by result: unchanged, loaded or failed.", ("result",)
+)
+IDENTITY_TOKENS = Counter(
+    "ext_authz_identity_tokens",
+    "Signed identities handed to upstreams, by result: signed, cached or no_key.",
+    ("result",),
 )
 CHECK_SECONDS = Histogram(
     "ext_authz_check_seconds",
@@ -23,34 +32,32 @@ CHECK_SECONDS = Histogram(
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 
-audit = logging.getLogger("ext_authz.audit")
-audit.setLevel(logging.INFO)  # of its own: a refusal is on record whatever the log level is
+AUDIT_LOST = Counter("ext_authz_audit_lost", "Lines of the audit trail that found no room or could not be written.")
 
 
-def observe(request: Request, decision: Decision, seconds: float) -> None:
-    """Count a decision, and write the audit line when it is a refusal.
-
-    The line names a user or key only when proved, and never holds a credential, a path or a query string. What a
-    client chooses freely is cut, so that one request cannot write a page.
-    """
+def observe(decision: Decision, seconds: float) -> None:
+    """Count a decision."""
     CHECK_SECONDS.observe(seconds)
     outcome = "allow" if decision.allow else "deny"
     DECISIONS.labels(outcome, decision.reason.code, decision.method or "none").inc()
-    if decision.allow:
-        return
+
+
+def refusal(request: Request, decision: Decision) -> dict[str, Any]:
+    """What the audit trail says about a refusal.
+
+    It names a user or key only when proved, and never holds a credential, a path or a query string. What a client
+    chooses freely is cut, so that one request cannot write a page.
+    """
     identity = decision.identity
-    audit.info(
-        "request refused",
-        extra={
-            "reason": decision.reason.code,
-            "status": decision.reason.status,
-            "route": request.route[:256],
-            "revision": request.revision[:64],
-            "http_method": request.method[:32],
-            "auth_method": decision.method,
-            "user": identity.user if identity else None,
-            "key_id": identity.key_id if identity else None,
-            "address": request.address,
-            "request_id": request.request_id[:128],
-        },
-    )
+    return {
+        "reason": decision.reason.code,
+        "status": decision.reason.status,
+        "route": request.route[:256],
+        "revision": request.revision[:64],
+        "http_method": request.method[:32],
+        "auth_method": decision.method,
+        "user": identity.user if identity else None,
+        "key_id": identity.key_id if identity else None,
+        "address": request.address,
+        "request_id": request.request_id[:128],
+    }

@@ -14,6 +14,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gatectl.commands import (
     apply,
+    audit,
     bootstrap,
     dev,
     down,
@@ -33,7 +34,7 @@ from gatectl.commands import (
     schema,
     status,
     test,
-    token,
+    tokens,
     up,
     validate,
     version,
@@ -61,8 +62,10 @@ COMMANDS = (
 for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, a running Envoy.")
-app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
-app.add_typer(token.app, name="token", help="Development tokens.")
+app.add_typer(keys.app, name="keys", help="API keys: make, look at, rotate, take back, save and restore.")
+app.add_typer(audit.app, name="audit", help="The audit trail: tail, verify, search.")
+app.add_typer(tokens.app, name="tokens", help="Tokens: mint one to develop with, revoke, list, reinstate.")
+app.add_typer(tokens.app, name="token", hidden=True)  # as it was called first
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ CODES = {
     "GC0400": "the document is not what can be imported",
     "GC0401": "something is not carried over by an import",
     "GC0402": "an import had to decide something",
+    "GC0403": "a line is not the record of an API key",
 }
 """Code → title. 00xx reading, 01xx the spec, 02xx what it renders to, 04xx imports."""
 

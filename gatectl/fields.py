@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ext_authz.api_key import PREFIX
 from ext_authz.policy import is_name
 
 # not \d, which takes the digits of every script; and bounded, because a number has to fit into a float or an int
@@ -180,6 +181,10 @@ AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_no_control_characters)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}$")]
 """RFC 9110 token without the underscore, which Envoy refuses at the edge."""
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
+"""Of a query parameter or a cookie: characters that need no escape in either (RFC 3986 section 2.3)."""
+KeyPrefix = Annotated[str, StringConstraints(pattern=rf"^{PREFIX}$")]
+"""What the API keys of a gateway begin with."""
 HeaderValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[\t\x20-\x7e]*$")]
 Method = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,20}$")]
 Path = Annotated[

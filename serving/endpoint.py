@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 Body = tuple[int, str, bytes]
 """HTTP status, content type, body."""
 
+Page = Callable[[], Body]
+"""Makes the answer anew for each request, in a thread of its own."""
+
 CLIENT_SECONDS = 5
 """A client that says nothing for so long is hung up on: it must not hold a thread."""
 
@@ -30,7 +33,7 @@ def json_body(status: int, document: Mapping[str, Any]) -> Body:
 class Endpoint:
     """Serves GET and HEAD on a fixed set of paths from a thread of its own, so that a busy service still answers."""
 
-    def __init__(self, address: tuple[str, int], pages: Mapping[str, Callable[[], Body]]) -> None:
+    def __init__(self, address: tuple[str, int], pages: Mapping[str, Page]) -> None:
         """Binds at once; an IPv6 host comes without brackets. Raises OSError when the address cannot be had."""
 
         class Handler(BaseHTTPRequestHandler):

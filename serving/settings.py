@@ -21,13 +21,15 @@ class Setting(Generic[T]):
     """One setting: ``--redis-url`` on the command line, ``<PREFIX>_REDIS_URL`` in the environment, in that order.
 
     ``parse`` turns text into the value and raises ValueError with a sentence that says what would be right.
-    ``default`` None means: must be given.
+    ``default`` None means: must be given. A ``secret`` comes from the environment only: every user of a machine can
+    read its command lines.
     """
 
     name: str
     parse: Callable[[str], T]
     default: str | None
     help: str
+    secret: bool = False
 
 
 class Values(dict[str, Any]):
@@ -122,9 +124,13 @@ class _Parser(argparse.ArgumentParser):
 def read(prog: str, settings: Sequence[Setting[Any]], argv: Sequence[str], environ: Mapping[str, str]) -> Values:
     """Parse every setting; report *all* bad ones on stderr and exit 64. No value is ever echoed: it may be a secret."""
     prefix = prog.upper().replace("-", "_")
-    parser = _Parser(prog=prog, allow_abbrev=False)
+    secrets = [f"{prefix}_{one.name.upper().replace('-', '_')}: {one.help}" for one in settings if one.secret]
+    told = f"from the environment only: {'; '.join(secrets)}" if secrets else None
+    parser = _Parser(prog=prog, allow_abbrev=False, epilog=told)
     for setting in settings:
         variable = f"{prefix}_{setting.name.upper().replace('-', '_')}"
+        if setting.secret:
+            continue
         default = "required" if setting.default is None else f"default {setting.default or 'empty'}"
         parser.add_argument(
             f"--{setting.name}",
@@ -139,7 +145,7 @@ def read(prog: str, settings: Sequence[Setting[Any]], argv: Sequence[str], envir
     for setting in settings:
         key = setting.name.replace("-", "_")
         variable = f"{prefix}_{key.upper()}"
-        text, source = given[key], f"--{setting.name}"
+        text, source = given.get(key), f"--{setting.name}"
         if text is None and variable in environ:
             text, source = environ[variable], variable
         if text is None:

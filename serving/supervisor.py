@@ -72,6 +72,7 @@ def _supervise(service: Service[Any], values: settings.Values, address: str, run
         signal.signal(number, lambda received, _: stop.put(received))
     about = (service.name, address, workers.reports)
     pages = {
+        **service.pages(values),
         "/metrics": lambda: overview.metrics(run_dir),
         "/status": lambda: json_body(200, overview.status(*about)),
         "/healthz": lambda: overview.healthz(*about),

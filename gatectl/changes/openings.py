@@ -139,12 +139,18 @@ def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
         for field in ("audiences", "algorithms"):
             if not set(getattr(issuer, field)) <= set(getattr(was, field)):
                 yield title, f"more {field} are accepted"
-        if was.jwks != issuer.jwks:
+        if (was.jwks.file, was.jwks.url) != (issuer.jwks.file, issuer.jwks.url):
             yield title, "its keys come from another place"
         if _claims(was) != _claims(issuer):
             yield title, "its claims are read otherwise: who is who, and with which roles"
+        if issuer.max_lifetime_seconds > was.max_lifetime_seconds:
+            yield title, "tokens that live for longer are accepted, also ones that were revoked long ago"
+        if issuer.jwks.max_stale_seconds > was.jwks.max_stale_seconds:
+            yield title, "keys that cannot be renewed are trusted for longer"
         if issuer.leeway_seconds > was.leeway_seconds:
             yield title, "tokens are accepted for longer after they have expired"
+    if known and new.issuers and new.revocations_stale_seconds > old.revocations_stale_seconds:
+        yield "authentication", "a revoked token goes on for longer while Redis is away"
     if new.forward_credentials and not old.forward_credentials:
         yield "authentication", "upstreams get the credentials of callers"
     if new.api_keys is not None:
@@ -152,7 +158,7 @@ def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
 
 
 def _claims(issuer: authz.Issuer) -> tuple[object, ...]:
-    return issuer.user_claim, issuer.roles_claim, issuer.plan_claim, issuer.attributes
+    return issuer.user_claim, issuer.roles_claim, issuer.plan_claim, issuer.attributes, issuer.mappings
 
 
 def _api_keys(old: authz.ApiKeys | None, new: authz.ApiKeys) -> Iterator[Opening]:
@@ -160,6 +166,8 @@ def _api_keys(old: authz.ApiKeys | None, new: authz.ApiKeys) -> Iterator[Opening
         yield "api keys", "callers get in with API keys"
     elif new.stale_seconds > old.stale_seconds:
         yield "api keys", "a revoked key goes on for longer while Redis is away"
+    if new.cookie is not None and (old is None or old.cookie != new.cookie):
+        yield "api keys", "keys come in a cookie: browsers send it by themselves, for whatever site asks them to"
     known = {key.id: key for key in old.static} if old else {}
     for key in new.static:
         was, title = known.get(key.id), f'static key "{key.id}"'

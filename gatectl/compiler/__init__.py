@@ -6,7 +6,7 @@ from gatectl.compiler.routes import compile_virtual_hosts
 from gatectl.compiler.tls import compile_listener_tls
 from gatectl.compiler.upstreams import compile_upstreams
 from gatectl.snapshot import Listener, Snapshot
-from gatectl.spec.model import Spec
+from gatectl.spec.model import ApiKeys, Spec
 
 
 def compile_spec(spec: Spec) -> Snapshot:
@@ -29,8 +29,14 @@ def compile_spec(spec: Spec) -> Snapshot:
         ),
         clusters=compile_upstreams(spec),
         virtual_hosts=compile_virtual_hosts(spec),
-        credential_headers=("authorization", *([api_keys.header.lower()] if api_keys else [])),
+        credential_headers=("authorization", *(_key_headers(api_keys) if api_keys else ())),
         fail_closed_limits=spec.rate_limiting.when_redis_is_away == "deny",
         authz=compile_access(spec),
         limits=compile_limits(spec),
     )
+
+
+def _key_headers(api_keys: ApiKeys) -> tuple[str, ...]:
+    """The headers that may carry an API key."""
+    header = (api_keys.header.lower(),) if api_keys.header is not None else ()
+    return (*header, "cookie") if api_keys.cookie is not None else header

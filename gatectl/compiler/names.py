@@ -42,3 +42,7 @@ def local_jwks_file(issuer: str) -> str:
 def local_signing_key_file(issuer: str) -> str:
     """Private key of a local issuer, relative to the state directory."""
     return f"issuers/{issuer}.pem"
+
+
+IDENTITY_KEY_FILE = "identity-key.pem"
+"""Private key that signs ``x-gate-identity`` on a gateway that `up` runs, relative to the state directory."""

@@ -124,12 +124,16 @@ class Subject:
         """
         authentication = self.spec.authentication
         keys, issuers = authentication.api_keys is not None, authentication.jwt
-        attributes = {name: True for issuer in issuers for name in issuer.claims.attributes}
+        maps = [mapping for issuer in issuers for mapping in issuer.claims.map]
+        given = [issuer.claims.attributes for issuer in issuers] + [mapping.attributes for mapping in maps]
+        attributes = {name: True for names in given for name in names}
         return {
             **attributes,
             "": keys,
-            "role": keys or any(issuer.claims.roles is not None for issuer in issuers),
-            "plan": keys or any(issuer.claims.plan is not None for issuer in issuers),
+            "role": keys
+            or any(issuer.claims.roles is not None for issuer in issuers)
+            or any(one.roles for one in maps),
+            "plan": keys or any(i.claims.plan is not None for i in issuers) or any(one.plan for one in maps),
         }
 
 

@@ -13,7 +13,7 @@ from gatectl.diagnostics import GatectlError
 from gatectl.fields import parse_size
 from gatectl.rehearsal.callers import Caller
 from gatectl.rehearsal.request import Request, header, method_and_path
-from gatectl.runtime.keyring import attributes
+from gatectl.runtime.keyring import named_values
 
 STDIN = "-"
 LARGEST_FILE = 1 << 20
@@ -55,7 +55,7 @@ def caller_of(
     try:
         return Caller(
             roles=tuple(roles),
-            attributes=attributes(pairs),
+            attributes=named_values(pairs, "--attribute"),
             **{name: value for name, value in given.items() if value is not None},
         )
     except ValidationError as error:

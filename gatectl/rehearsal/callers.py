@@ -4,10 +4,11 @@ The credential is real: a key or a signed token made for this one rehearsal, jud
 """
 
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from pydantic import Field
 from ext_authz import policy as authz
 from gatectl.diagnostics import GatectlError
 from gatectl.fields import AttributeName, Omittable, Text, UserName
+from gatectl.rehearsal.request import Request
 from gatectl.runtime.issuers import PrivateKey, generate, place_identity, public_jwks, sign
 from gatectl.spec.model import Jwt, Section, Spec
 
 SOMEBODY = "somebody"
 """The user's name when none is given."""
 LIFETIME_SECONDS = 3600
+_PATH = ":path"
 
 
 class Caller(Section):
@@ -32,7 +35,7 @@ class Caller(Section):
     plan: Omittable[UserName] = None
     attributes: dict[AttributeName, Text] = Field(default_factory=dict)
     jwt: Omittable[dict[str, Any]] = None
-    """A claim given as null is left out; ``iss``, ``aud`` and ``exp`` are filled in."""
+    """A claim given as null is left out; ``iss``, ``aud``, ``iat`` and ``exp`` are filled in."""
     key: Omittable[Text] = None
 
     @property
@@ -45,12 +48,22 @@ class Caller(Section):
 
 @dataclass(frozen=True)
 class Credential:
-    """A request header, what may be shown instead of its value, and the claims that were filled in."""
+    """A request header, what may be shown instead of its value, and the claims that were filled in.
+
+    The header ``:path`` stands for a parameter that the query gets besides.
+    """
 
     header: str
     value: str
     shown: str
     filled_in: tuple[str, ...] = ()
+
+    def on(self, request: Request) -> Request:
+        """The request with the credential."""
+        if self.header == _PATH:
+            mark = "&" if "?" in request.path else "?"
+            return replace(request, path=f"{request.path}{mark}{self.value}")
+        return replace(request, headers=(*request.headers, (self.header, self.value)))
 
 
 @dataclass
@@ -94,7 +107,7 @@ def _credential(caller: Caller, casting: Casting, mint: "_Mint") -> Credential |
     if caller.key is not None:
         if keys is None:
             raise GatectlError("the gateway takes no API keys: its spec has no authentication.api_keys", 64)
-        return Credential(keys.header, caller.key, "(the key)")
+        return _placed(keys, caller.key, "(the key)")
     if caller.jwt is not None:
         return mint.token(caller.jwt)
     if not caller.kinds:
@@ -113,7 +126,19 @@ def _credential(caller: Caller, casting: Casting, mint: "_Mint") -> Credential |
     )
     more = keys.model_copy(update={"static": (*keys.static, static)})
     casting.policy = casting.policy.model_copy(update={"api_keys": more})
-    return Credential(keys.header, value, "(throw-away key)")
+    return _placed(keys, value, "(throw-away key)")
+
+
+def _placed(keys: authz.ApiKeys, key: str, shown: str) -> Credential:
+    """A key where the gateway looks for it. Raises GatectlError (usage) for one that cannot stand there."""
+    if keys.header is not None:
+        return Credential(keys.header, key, shown)
+    header, name = ("cookie", keys.cookie) if keys.cookie is not None else (_PATH, keys.query)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", key):
+        raise GatectlError(
+            f"the gateway takes keys as {name}=…, and this one has characters that cannot stand there", 64
+        )
+    return Credential(header, f"{name}={key}", f"{name}={shown}")
 
 
 class _Mint:
@@ -152,4 +177,6 @@ class _Mint:
 
 
 def _needed(issuer: Jwt) -> dict[str, Any]:
-    return {"iss": issuer.issuer, "aud": issuer.audiences[0], "exp": int(time.time()) + LIFETIME_SECONDS}
+    now = int(time.time())
+    lifetime = min(LIFETIME_SECONDS, issuer.max_lifetime // 1000)
+    return {"iss": issuer.issuer, "aud": issuer.audiences[0], "iat": now, "exp": now + lifetime}

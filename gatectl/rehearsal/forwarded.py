@@ -46,7 +46,7 @@ def upstream(course: Course, route: str | None, candidate: Candidate, source: So
         def shown(name: str, value: str) -> str:
             if name == _TIMEOUT and source.hides(*timeout):
                 return HIDDEN
-            if course.credential is not None and name == course.credential.header:
+            if course.credential is not None and name == course.credential.header != "cookie":
                 return course.credential.shown
             return "(as sent)" if name in secret else _shown(name, value, course, route, source)
 
@@ -67,9 +67,8 @@ def _retries(route: Route, to: tuple[Step, ...], source: Source) -> dict[str, An
 
 def _sent(course: Course) -> dict[str, str]:
     """What the client sent. A repeated header is merged, as Envoy does."""
-    pairs = [("host", course.request.host), *course.request.headers]
-    if course.credential is not None:
-        pairs.append((course.credential.header, course.credential.value))
+    request = course.credential.on(course.request) if course.credential is not None else course.request
+    pairs = [("host", request.host), *request.headers]
     merged: dict[str, list[str]] = {}
     for name, value in pairs:
         merged.setdefault(name.lower(), []).append(value)
@@ -83,6 +82,8 @@ def _change(name: str, value: str, sent: dict[str, str]) -> str:
 
 
 def _shown(name: str, value: str, course: Course, route: str, source: Source) -> str:
+    if name == authz.HEADER_IDENTITY:
+        return "(signed for this request)"
     identity = course.check.decision.identity if course.check is not None else None
     field = _OF_THE_KEY.get(name)
     if field is not None and (caller(identity, source) or {}).get(field) == HIDDEN:

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,9 +67,7 @@ class Rehearsal:
 
         Raises GatectlError (usage) when it cannot be sent.
         """
-        sent = request
-        if credential is not None:
-            sent = replace(request, headers=(*request.headers, (credential.header, credential.value)))
+        sent = credential.on(request) if credential is not None else request
         self._limiter.counters.start_over()
         for _ in range(repeat):
             self._check = self._forwarded = None

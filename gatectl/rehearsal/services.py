@@ -1,7 +1,7 @@
 """Both services in this process, with somebody who watches what they decide.
 
 The servicers, engines, authenticators and counting are the services' own. Only Redis is missing: counters are the
-limiter's local ones, and API keys are those of the policy.
+limiter's local ones, API keys are those of the policy, and no token is revoked.
 """
 
 import contextlib
@@ -14,6 +14,8 @@ import grpc.aio
 
 from ext_authz import policy as authz
 from ext_authz.authenticators import table
+from ext_authz.denylists import NothingRevoked
+from ext_authz.identity_token import IdentityKeys, IdentityTokens
 from ext_authz.jwks import follow_jwks
 from ext_authz.keyset import KeySet
 from ext_authz.keyset import connect as key_store
@@ -96,12 +98,13 @@ async def run_services(
         redis = key_store(f"unix://{directory}/no-redis.sock")
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(state_dir, access))
+        authenticators = table(KeySet(redis), sources, NothingRevoked())
         limiter = WatchedLimiter(counting, Counters())
         service = RateLimitService(limiter)
         for cluster in (ext_authz.CLUSTER, ratelimit.CLUSTER):
             server = grpc.aio.server()
             if cluster == ext_authz.CLUSTER:
-                Authorization(access, table(KeySet(redis), sources), watch).register(server)
+                Authorization(access, authenticators, watch, IdentityTokens(IdentityKeys.throw_away())).register(server)
             else:
                 server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
             server.add_insecure_port(f"unix:{service_socket(directory, cluster)}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout import history, journal, records
+from gatectl.rollout.acts import record_act
 from gatectl.rollout.blame import blame, refusal_of
 from gatectl.rollout.converge import (
     NOT_CONVERGED,
@@ -84,7 +85,7 @@ def apply(
         old = store.bundle(before, bundle.gateway)
         store.write(bundle)
         with (
-            _on_the_record(bundle, store, before, order, started) as note,
+            _on_the_record(bundle, store, before, order, started, on_event) as note,
             _restored_on_failure(store, before, targets, on_event),
         ):
             on_event(Event(_about_services(bundle.revision, targets)))
@@ -126,7 +127,7 @@ def recover(store: Store, on_event: OnEvent) -> None:
     store.switch(NEXT, None)
     last = history.read(store.state_dir)[-1:]
     if not last or last[0].revision != killed.revision or last[0].at < killed.began_at:
-        _remember(store, killed, "applied" if arrived else "interrupted")
+        _remember(store, killed, "applied" if arrived else "interrupted", on_event)
     journal.end(store.state_dir)
     store.prune()
 
@@ -150,7 +151,7 @@ def _tell_again(bundle: Bundle, store: Store, targets: Targets, timeout: float, 
 
 @contextmanager
 def _on_the_record(
-    bundle: Bundle, store: Store, before: str | None, order: Order, started: float
+    bundle: Bundle, store: Store, before: str | None, order: Order, started: float, on_event: OnEvent
 ) -> Iterator[Callable[[Outcome, tuple[str, ...]], None]]:
     """The journal before, the history after. A rejection leaves with the place in the spec that it is about."""
     entry = Journal(
@@ -170,7 +171,7 @@ def _on_the_record(
         if outcome != "applied" or was != bundle.revision:  # else a killed rollout was brought to its end
             if outcome == "applied" and was is not None:
                 store.switch(PREVIOUS, was)
-            _remember(store, entry, outcome, time.monotonic() - started, nodes)
+            _remember(store, entry, outcome, on_event, time.monotonic() - started, nodes)
         store.switch(NEXT, None)
         journal.end(store.state_dir)
 
@@ -200,25 +201,30 @@ def _on_the_record(
 
 
 def _remember(
-    store: Store, entry: Journal, outcome: Outcome, seconds: float | None = None, nodes: tuple[str, ...] = ()
+    store: Store,
+    journal: Journal,
+    outcome: Outcome,
+    on_event: OnEvent,
+    seconds: float | None = None,
+    nodes: tuple[str, ...] = (),
 ) -> None:
-    """A line in the history. That it cannot be written must not undo what has been done."""
+    """A line in the history and in the audit trail. That it cannot be written must not undo what has been done."""
+    entry = Entry(
+        at=history.now(),
+        by=journal.by,
+        action=journal.action,
+        revision=journal.revision,
+        previous=in_force(journal.previous) if journal.previous else None,
+        outcome=outcome,
+        files=journal.files,
+        message=journal.message,
+        seconds=round(seconds, 2) if seconds is not None else None,
+        nodes=nodes,
+    )
     with contextlib.suppress(OSError):
-        history.append(
-            store.state_dir,
-            Entry(
-                at=history.now(),
-                by=entry.by,
-                action=entry.action,
-                revision=entry.revision,
-                previous=in_force(entry.previous) if entry.previous else None,
-                outcome=outcome,
-                files=entry.files,
-                message=entry.message,
-                seconds=round(seconds, 2) if seconds is not None else None,
-                nodes=nodes,
-            ),
-        )
+        history.append(store.state_dir, entry)
+    told = entry.model_dump(exclude={"at", "action", "seconds"})
+    record_act(store.state_dir, entry.action, lambda message: on_event(Event(message)), **told)
 
 
 @contextmanager

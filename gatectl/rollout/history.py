@@ -71,9 +71,11 @@ def now() -> str:
 
 def whoever() -> str:
     """``user@host`` of this process; GATECTL_USER names somebody else, as CI does for whom it works."""
-    named = os.environ.get("GATECTL_USER")
-    if named:
-        return named
+    return os.environ.get("GATECTL_USER") or account()
+
+
+def account() -> str:
+    """``user@host`` that this process really runs as."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in a container

@@ -7,6 +7,7 @@
     <state>/bootstrap.json             what Envoy is started with
     <state>/running.json               who runs here: written by `up`, read by every other command (0600)
     <state>/issuers/                   key pairs of local issuers (0600)
+    <state>/identity-key.pem           what signs x-gate-identity (0600)
     <state>/logs/                      one file for each process that `up` started
 """
 

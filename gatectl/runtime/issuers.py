@@ -74,6 +74,8 @@ def mint_token(
     issuer, no key pair yet, or no claim for what is asked.
     """
     chosen = local_issuer(spec, issuer)
+    if lifetime_seconds * 1000 > chosen.max_lifetime:
+        raise GatectlError(f"issuer {issuer} may not sign for so long: its max_lifetime is shorter", 64)
     key = _load(state_dir / names.local_signing_key_file(chosen.name))
     if key is None:
         raise GatectlError(f"issuer {issuer} has no key pair in {state_dir} yet; `gatectl up` makes one")
@@ -103,7 +105,9 @@ def place_identity(
     Raises GatectlError (usage) when the issuer has no claim for what is asked.
     """
     _place(claims, issuer, issuer.claims.user, "user", user)
-    if roles:
+    if roles and issuer.claims.roles is None and issuer.claims.map:
+        _place_mapped(claims, issuer, roles)
+    elif roles:
         _place(claims, issuer, issuer.claims.roles, "roles", list(roles))
     if plan is not None:
         _place(claims, issuer, issuer.claims.plan, "plan", plan)
@@ -141,21 +145,57 @@ def _place(claims: dict[str, Any], issuer: Jwt, path: str | None, what: str, val
     claims[last] = value
 
 
+def _place_mapped(claims: dict[str, Any], issuer: Jwt, roles: Sequence[str]) -> None:
+    """Put in what the issuer's mappings turn into these roles, and into nothing else."""
+    missing, lists = set(roles), dict[str, list[str]]()
+    for mapping in issuer.claims.map:
+        useful = missing & set(mapping.roles) and set(mapping.roles) <= set(roles)
+        if useful and mapping.plan is None and not mapping.attributes:
+            what = f"roles {', '.join(mapping.roles)}"
+            if mapping.contains is None:
+                _place(claims, issuer, mapping.claim, what, mapping.equals)
+            elif mapping.claim in lists:
+                lists[mapping.claim].append(mapping.contains)
+            else:
+                lists[mapping.claim] = [mapping.contains]
+                _place(claims, issuer, mapping.claim, what, lists[mapping.claim])
+            missing -= set(mapping.roles)
+    if missing:
+        raise GatectlError(
+            f"issuer {issuer.name} maps no claim to {', '.join(sorted(missing))} alone; add one under `claims`", 64
+        )
+
+
+def ensure_identity_key(state_dir: Path) -> Path:
+    """The file with the key that signs ``x-gate-identity``, made when it is not there; for the owner only.
+
+    Raises GatectlError when it cannot be written.
+    """
+    path = state_dir / names.IDENTITY_KEY_FILE
+    try:
+        if not path.exists():
+            write_whole(path, _pem(_generate("ES256")))
+    except OSError as error:
+        raise GatectlError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
 def _ensure(issuer: Jwt, state_dir: Path) -> None:
     pem = state_dir / names.local_signing_key_file(issuer.name)
     key = _load(pem)
     if key is None or not _fitting(key, issuer):
         key = generate(issuer)
-        write_whole(
-            pem,
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-        )
+        write_whole(pem, _pem(key))
     document = public_jwks(issuer, key)
     jwks = state_dir / names.local_jwks_file(issuer.name)
     if not jwks.exists() or jwks.read_bytes() != document:
         write_whole(jwks, document)
+
+
+def _pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _generate(algorithm: str) -> PrivateKey:

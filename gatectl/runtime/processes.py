@@ -14,6 +14,7 @@ from pathlib import Path
 from gatectl.diagnostics import GatectlError
 from gatectl.runtime import launch
 from gatectl.runtime.lock import Supervisor
+from gatectl.runtime.peppers import without_peppers
 
 MARK = "GATECTL_SUPERVISOR"
 """Environment variable that names the supervisor, for finding what one that was killed left behind."""
@@ -153,7 +154,7 @@ def _environment() -> dict[str, str]:
     """Ours, with the mark, and with our Python's directory first on the PATH, as if its environment were activated."""
     name, _, value = mark(Supervisor.this()).partition("=")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return dict(os.environ) | {"PATH": path, name: value}
+    return without_peppers(os.environ) | {"PATH": path, name: value}
 
 
 def _find(program: Program, path: str) -> str:

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
+from gatectl.compiler.names import IDENTITY_KEY_FILE
 from gatectl.rollout.bootstrap import BOOTSTRAP
 from gatectl.rollout.place import Service
+from gatectl.runtime.peppers import for_the_service
 from gatectl.runtime.processes import Program
 from gatectl.runtime.state_dir import LOGS
 from gatectl.spec.model import Process
@@ -17,16 +19,21 @@ ACCESS_LOG = "access.log"
 
 
 def service(package: str, addresses: Service, state_dir: Path, redis_url: str, workers: int) -> Program:
-    """One of the two services. The Redis URL goes by the environment: its password must not be in a process list."""
+    """One of the two services. Secrets go by the environment: they must not be in a process list."""
     argv = [sys.executable, "-m", package]
     argv += ["--listen", addresses.grpc, "--http", addresses.http, "--state-dir", str(state_dir)]
     argv += ["--workers", str(workers), "--drain-seconds", str(DRAIN_SECONDS)]
+    if package == EXT_AUTHZ:
+        argv += ["--identity-key-file", str(state_dir / IDENTITY_KEY_FILE)]
     return Program(
         name=package,
         argv=argv,
         cwd=state_dir,
         logs=state_dir / LOGS,
-        environment={f"{package.upper()}_REDIS_URL": redis_url},
+        environment={
+            f"{package.upper()}_REDIS_URL": redis_url,
+            **(for_the_service() if package == EXT_AUTHZ else {}),
+        },
         stop_seconds=DRAIN_SECONDS + 5,
     )
 

@@ -21,7 +21,7 @@ from gatectl.runtime import ready, supervisor
 from gatectl.runtime.detach import detach
 from gatectl.runtime.ready import ReadyKey
 from gatectl.spec import sources
-from gatectl.spec.model import Spec, Try
+from gatectl.spec.model import ApiKeys, Spec, Try
 
 START_SECONDS = 120.0
 """Longest wait for a detached gateway."""
@@ -100,7 +100,6 @@ def _program() -> str:
 
 def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: Path, stop: str) -> dict[str, Any]:
     """What the ready screen shows: where, with what, and what to try."""
-    header = spec.authentication.api_keys.header if spec.authentication.api_keys else ""
     by_user = {key.user: key.key for key in keys}
     return {
         "gateway": running.gateway,
@@ -112,7 +111,7 @@ def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: P
             {
                 "title": one.title,
                 "expect": one.expect,
-                "curl": _curl(one, running.url, header, by_user, _trust(spec, state_dir)),
+                "curl": _curl(one, running.url, spec.authentication.api_keys, by_user, _trust(spec, state_dir)),
             }
             for one in spec.development.requests
         ],
@@ -126,14 +125,21 @@ def _trust(spec: Spec, state_dir: Path) -> list[str]:
     return ["--cacert", str((state_dir / names.LOCAL_CA).absolute())] if tls is not None and tls.local else []
 
 
-def _curl(request: Try, url: str, header: str, keys: dict[str, str], trust: Sequence[str]) -> str:
+def _curl(request: Try, url: str, places: ApiKeys | None, keys: dict[str, str], trust: Sequence[str]) -> str:
     """A line to paste into a shell. A repeated request is one curl with a URL range, and a count by status."""
-    words = ["curl", "-s", *trust]
+    words, path = ["curl", "-s", *trust], request.path
     if request.method != "GET":
         words += ["-X", request.method]
-    if request.key is not None:
-        words += ["-H", f"{header}: {keys[request.key]}"]
+    if request.key is not None and places is not None:
+        key = keys[request.key]
+        if places.header is not None:
+            words += ["-H", f"{places.header}: {key}"]
+        elif places.cookie is not None:
+            words += ["-b", f"{places.cookie}={key}"]
+        else:
+            path += f"?{places.query}={key}"
     if request.repeat == 1:
-        return shlex.join([*words, "-i", f"{url}{request.path}"])
-    words += ["-o", "/dev/null", "-w", r"%{http_code}\n", f"{url}{request.path}?try=[1-{request.repeat}]"]
+        return shlex.join([*words, "-i", f"{url}{path}"])
+    mark = "&" if "?" in path else "?"
+    words += ["-o", "/dev/null", "-w", r"%{http_code}\n", f"{url}{path}{mark}try=[1-{request.repeat}]"]
     return f"{shlex.join(words)} | sort | uniq -c"

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ext_authz.policy import DEFAULT_KEY_PREFIX
 from gatectl.diagnostics import GatectlError
 from gatectl.rollout import bootstrap
+from gatectl.rollout.acts import record_act
 from gatectl.rollout.envoy_admin import EnvoyAdmin
 from gatectl.rollout.place import Running, Service, write_running
 from gatectl.rollout.services import ServiceAdmin
@@ -24,11 +26,14 @@ from gatectl.runtime import (
     ports,
     programs,
     ready,
+    redis_connection,
     redis_server,
 )
 from gatectl.runtime import state_dir as directories
 from gatectl.runtime.children import Children
+from gatectl.runtime.keyring import Keyring
 from gatectl.runtime.lock import Supervisor
+from gatectl.runtime.peppers import read_peppers
 from gatectl.runtime.ready import Ready, ReadyKey
 from gatectl.runtime.stop_signals import StopFlag, StopRequestedError, stop_signals
 from gatectl.spec.model import Process, Spec
@@ -95,6 +100,7 @@ class _Gateway:
         self.children = Children(stop)
         self._redis_url = options.redis_url
         self._keys: list[ReadyKey] = []
+        self._peppers = read_peppers()
 
     def bring_up(self, apply: Apply, stale: Ready | None) -> tuple[Running, list[ReadyKey]]:
         """Start everything. ``stale``: what a run that crashed had made. Raises GatectlError or StopRequestedError."""
@@ -104,9 +110,10 @@ class _Gateway:
         redis_port, *service_ports = ports.free_ports(5)
         redis_url = self._redis_url = self._start_redis(redis_port)
         if stale is not None:
-            api_keys.forget(redis_url, stale.gateway, [key.id for key in stale.keys])
+            api_keys.forget(Keyring(redis_url, stale.gateway), [key.id for key in stale.keys])
         issuers.ensure_local_issuers(self._spec, self._directory)
         local_tls.ensure_local_certificate(self._spec, self._directory)
+        issuers.ensure_identity_key(self._directory)
         services = self._start_services(redis_url, service_ports)
         for process in self._spec.development.processes:
             self._start_process(process)
@@ -137,7 +144,7 @@ class _Gateway:
             if not self.children.empty:
                 self._say("stopping")
             if self._keys and self._redis_url is not None:
-                api_keys.forget(self._redis_url, self._spec.name, [key.id for key in self._keys])
+                api_keys.forget(Keyring(self._redis_url, self._spec.name), [key.id for key in self._keys])
         except (GatectlError, OSError):  # Redis is away, or who listens to us: that must not keep anything running
             pass
         finally:
@@ -148,7 +155,7 @@ class _Gateway:
         url = self._options.redis_url
         if url is not None:
             self._say("asking your Redis")
-            api_keys.check(url)
+            redis_connection.check(url)
         else:
             self._say("starting Redis")
             url = redis_server.new_url(port)
@@ -211,16 +218,19 @@ class _Gateway:
             self.children.wait(programs.ENVOY, serves, START_SECONDS)
 
     def _make_keys(self, redis_url: str) -> None:
+        places = self._spec.authentication.api_keys
+        prefix = places.prefix if places is not None else DEFAULT_KEY_PREFIX
+        ring = Keyring(redis_url, self._spec.name, prefix, self._peppers)
         for wanted in self._spec.development.keys:
-            key, record = api_keys.create(
-                redis_url, self._spec.name, wanted.user, wanted.roles, wanted.plan, wanted.attributes
-            )
+            key, record = api_keys.create(ring, api_keys.properties(**wanted.model_dump()))
             self._keys.append(ReadyKey(user=record.user, roles=record.roles, plan=record.plan, id=record.id, key=key))
+            told = {"gateway": self._spec.name, "user": record.user, "roles": record.roles, "key_id": record.id}
+            record_act(self._directory, "keys.create", self._say, **told, outcome="done")
 
 
 def _usable(redis_url: str) -> bool:
     try:
-        api_keys.check(redis_url)
+        redis_connection.check(redis_url)
     except GatectlError:
         return False
     return True

@@ -82,10 +82,17 @@ def _duplicates(draft: Draft) -> Iterator[Diagnostic]:
 
 def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
     for index, issuer in draft.issuers:
-        if len(issuer.jwks.model_dump(exclude_none=True)) != 1:
+        if len(issuer.jwks.model_dump(exclude_none=True, include={"file", "url", "local"})) != 1:
             at = draft.tree.find(("authentication", "jwt", index, "jwks")).at
             who = f'issuer "{draft.shown("authentication", "jwt", index, "name")}"'
             yield Diagnostic("GC0108", f"{who} needs exactly one of file, url, local for its JWKS", at)
+        for position, mapping in enumerate(issuer.claims.map):
+            at = draft.tree.find(("authentication", "jwt", index, "claims", "map", position)).at
+            if (mapping.equals is None) == (mapping.contains is None):
+                yield Diagnostic("GC0108", "a claim's mapping needs exactly one of equals, contains", at)
+            if not (mapping.roles or mapping.plan or mapping.attributes):
+                message = "a claim's mapping that gives nothing means nothing"
+                yield Diagnostic("GC0108", message, at, "give it roles, a plan or attributes")
     for index, route in draft.routes:
         given = [name for name in ("path", "path_prefix", "path_template") if getattr(route.match, name) is not None]
         if len(given) != 1:
@@ -128,6 +135,9 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
 
 def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
     header = draft.at("authentication", "api_keys", "header")
+    if header is not None and str(header.value).lower() == "cookie":
+        message = "the Cookie header holds other things than a key"
+        yield Diagnostic("GC0108", message, header.at, "name the cookie: `cookie: api_key` instead of `header`")
     if header is not None and str(header.value).lower() == "authorization" and draft.issuers:
         message = "API keys and tokens cannot share the Authorization header: no request could say which it carries"
         yield Diagnostic("GC0108", message, header.at, "name another header, such as X-API-Key")

@@ -34,6 +34,9 @@ class View(Protocol):
     def repeating(self, kind: str) -> AbstractContextManager[Callable[[Any], None]]:
         """Shows one result after the other for as long as the block lasts, on stdout."""
 
+    def streaming(self, kind: str) -> AbstractContextManager[Callable[[Any], None]]:
+        """Shows results one below the other as they come, on stdout: a line each."""
+
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """Mistakes in the spec."""
 

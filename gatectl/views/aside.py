@@ -17,6 +17,8 @@ class Aside(View):
         """One document after the other."""
         yield lambda data: self.result(kind, data)
 
+    streaming = repeating
+
     def progress(self, message: str) -> None:
         """One line."""
         sys.stderr.write(f"{message}\n")

@@ -23,6 +23,8 @@ class JsonView(Aside):
         """One document a line (NDJSON)."""
         yield lambda data: write(json.dumps(data, ensure_ascii=False) + "\n")
 
+    streaming = repeating
+
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """All of them in one document."""
         _print({"valid": False, "diagnostics": [diagnostic.data() for diagnostic in diagnostics]})

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.desk import Desk
+from tests.commands.shell import gatectl
+
+__all__ = ["gatectl"]
 
 
 @pytest.fixture

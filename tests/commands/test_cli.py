@@ -12,11 +12,13 @@ import pytest
 import yaml
 
 from gatectl.cli import run
+from tests.commands.shell import Run
 
 ROOT = Path(__file__).parents[2]
 # httpcore forgets to close a unix socket whose connect fails; it is freed at once, with a warning
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket.*family=1:ResourceWarning")
 EXAMPLE = ROOT / "examples" / "customer-support" / "gateway.yaml"
+NO_REDIS = ["--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)]
 COMMANDS = [
     ["init"],
     ["fmt"],
@@ -43,19 +45,28 @@ COMMANDS = [
     ["version"],
     ["keys", "create"],
     ["keys", "list"],
+    ["keys", "show"],
+    ["keys", "rotate"],
     ["keys", "revoke"],
-    ["token", "mint"],
+    ["tokens", "mint"],
+    ["tokens", "revoke"],
+    ["tokens", "list"],
+    ["tokens", "reinstate"],
+    ["keys", "expire"],
+    ["keys", "import"],
+    ["keys", "export"],
+    ["audit", "tail"],
+    ["audit", "verify"],
+    ["audit", "search"],
 ]
 
 
-def gatectl(
-    *arguments: str, stdin: str | None = None, directory: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A rehearsal wants a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "gatectl", *arguments],
         input=stdin,
-        cwd=directory or ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -88,6 +99,16 @@ def gatectl(
         pytest.param(["down", "--state-dir", "/nonexistent/state"], 0, id="down-of-nothing"),
         pytest.param(["keys", "list", "--redis-url", "nonsense://", "-f", str(EXAMPLE)], 64, id="bad-url"),
         pytest.param(["keys", "list", "--redis-url", "redis://127.0.0.1:1/0", "-f", str(EXAMPLE)], 5, id="no-redis"),
+        pytest.param(["tokens", "revoke", "--jti", "a", "--issued-before", "noon"], 64, id="no-time"),
+        pytest.param(["tokens", "revoke", "--subject", "a", "--issued-before", "2026-01-31T08:00"], 64, id="no-zone"),
+        pytest.param(["tokens", "revoke", "--subject", "a"], 5, id="revoke-of-nobody"),
+        pytest.param(["tokens", "reinstate", "a", *NO_REDIS], 5, id="no-redis-to-reinstate-in"),
+        pytest.param(["tokens", "revoke", *NO_REDIS], 64, id="revoke-what"),
+        pytest.param(["tokens", "revoke", "--jti", "a", "--issuer", "nobody", *NO_REDIS], 64, id="no-such-issuer"),
+        pytest.param(["token", "mint"], 64, id="as-it-was-called-first"),
+        pytest.param(["audit", "tail", "--state-dir", "/nonexistent/state"], 1, id="no-trail"),
+        pytest.param(["audit", "verify", "--expect", "abc"], 64, id="no-hash"),
+        pytest.param(["audit", "search", "--since", "soon"], 64, id="no-time"),
         pytest.param(["get", "routes", "nobody", "-f", str(EXAMPLE)], 1, id="no-such-object"),
         pytest.param(["get", "things"], 64, id="no-such-kind"),
         pytest.param(["import", "envoy"], 64, id="nothing-to-import"),
@@ -116,8 +137,8 @@ def gatectl(
 def test_an_outcome_has_its_exit_code_and_a_mistake_is_told_on_stderr(
     arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "-f" in arguments and arguments[0] == "explain":  # a rehearsal wants a process of its own
-        result = gatectl(*arguments)
+    if "-f" in arguments and arguments[0] == "explain":
+        result = rehearsed(*arguments)
         ended, errors = result.returncode, result.stderr
     else:
         ended, errors = run(arguments), capsys.readouterr().err
@@ -152,7 +173,7 @@ def test_help_comes_at_once() -> None:
     assert min(once() for _ in range(5)) < 0.3
 
 
-def test_every_mistake_of_a_spec_is_told_at_once_with_its_place() -> None:
+def test_every_mistake_of_a_spec_is_told_at_once_with_its_place(gatectl: Run) -> None:
     text = EXAMPLE.read_text().replace("upstream: users", "upstream: usres").replace("30s", "soon")
     result = gatectl("validate", "-f", "-", stdin=text)
     assert result.returncode == 65
@@ -161,20 +182,20 @@ def test_every_mistake_of_a_spec_is_told_at_once_with_its_place() -> None:
     assert result.stdout == ""
 
 
-def test_mistakes_are_data_for_programs() -> None:
+def test_mistakes_are_data_for_programs(gatectl: Run) -> None:
     result = gatectl("validate", "-f", "-", "-o", "json", stdin="version: 2\n")
     document = json.loads(result.stdout)
     assert document["valid"] is False
     assert {"code", "severity", "message", "hint", "file", "line", "column"} == set(document["diagnostics"][0])
 
 
-def test_failures_are_data_for_programs() -> None:
+def test_failures_are_data_for_programs(gatectl: Run) -> None:
     result = gatectl("apply", "-f", str(EXAMPLE), "--state-dir", "/nonexistent/state", "-o", "json")
     assert result.returncode == 5
     assert "no gateway runs" in json.loads(result.stdout)["error"]
 
 
-def test_chatter_does_not_mix_with_data(tmp_path: Path) -> None:
+def test_chatter_does_not_mix_with_data(tmp_path: Path, gatectl: Run) -> None:
     result = gatectl(
         "apply", "-f", str(EXAMPLE), "--state-dir", str(tmp_path / "s"), "--no-wait", "--auto-approve", "-o", "json"
     )
@@ -182,7 +203,7 @@ def test_chatter_does_not_mix_with_data(tmp_path: Path) -> None:
     assert "checking what it renders to" in result.stderr
 
 
-def test_colours_are_for_terminals_only() -> None:
+def test_colours_are_for_terminals_only(gatectl: Run) -> None:
     wrong = gatectl("validate", "-f", "-", stdin="version: 2\n")
     assert "\x1b[" not in wrong.stderr
 
@@ -208,7 +229,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(environment: dict[str, str
     assert ("\x1b[1;31m" in shown or "\x1b[31m" in shown) is coloured
 
 
-def test_fmt_checks_shows_and_writes(tmp_path: Path) -> None:
+def test_fmt_checks_shows_and_writes(tmp_path: Path, gatectl: Run) -> None:
     spec = tmp_path / "gateway.yaml"
     spec.write_text(EXAMPLE.read_text().replace("  port: 8080", "  port:   8080"))
     check = gatectl("fmt", "--check", directory=tmp_path)
@@ -226,7 +247,7 @@ def test_fmt_checks_shows_and_writes(tmp_path: Path) -> None:
     assert "<stdin>:2:1: error[GC0002]" in broken.stderr
 
 
-def test_an_import_goes_to_stdout_or_to_a_new_file_and_is_valid(tmp_path: Path) -> None:
+def test_an_import_goes_to_stdout_or_to_a_new_file_and_is_valid(tmp_path: Path, gatectl: Run) -> None:
     document = 'openapi: 3.1.0\npaths: {"/a/{x}": {get: {}}}\n'
     shown = gatectl("import", "openapi", "-", stdin=document, directory=tmp_path)
     assert shown.returncode == 0
@@ -242,7 +263,7 @@ def test_an_import_goes_to_stdout_or_to_a_new_file_and_is_valid(tmp_path: Path) 
     assert {"code", "severity", "message", "hint", "place"} == set(data["notes"][0])
 
 
-def test_what_init_writes_is_valid_and_an_existing_file_is_kept(tmp_path: Path) -> None:
+def test_what_init_writes_is_valid_and_an_existing_file_is_kept(tmp_path: Path, gatectl: Run) -> None:
     assert gatectl("init", directory=tmp_path).returncode == 0
     assert gatectl("validate", directory=tmp_path).returncode == 0
     (tmp_path / "gateway.yaml").write_text("mine")
@@ -252,13 +273,13 @@ def test_what_init_writes_is_valid_and_an_existing_file_is_kept(tmp_path: Path) 
     assert (tmp_path / "gateway.yaml").read_text() != "mine"
 
 
-def test_the_schema_knows_every_field_of_the_scaffold() -> None:
+def test_the_schema_knows_every_field_of_the_scaffold(gatectl: Run) -> None:
     schema = json.loads(gatectl("schema").stdout)
     scaffold = yaml.safe_load(gatectl("init", "-").stdout)
     assert set(scaffold) <= set(schema["properties"])
 
 
-def test_render_writes_the_files_that_apply_would(tmp_path: Path) -> None:
+def test_render_writes_the_files_that_apply_would(tmp_path: Path, gatectl: Run) -> None:
     rendered, state = tmp_path / "rendered", tmp_path / "state"
     gatectl("render", "-f", str(EXAMPLE), "--to", str(rendered))
     gatectl("apply", "-f", str(EXAMPLE), "--state-dir", str(state), "--no-wait", "--auto-approve")
@@ -271,10 +292,9 @@ def test_render_writes_the_files_that_apply_would(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["-", "@key"])
 def test_a_key_to_explain_need_not_be_in_a_process_list(tmp_path: Path, how: str) -> None:
     (tmp_path / "key").write_text("a-key-of-nobody\n")
-    result = gatectl(
-        *("explain", "/healthz", "--key", how, "-f", str(EXAMPLE), "-o", "json"),
-        stdin="a-key-of-nobody\n",
-        directory=tmp_path,
+    given = how.replace("@", f"@{tmp_path}/")
+    result = rehearsed(
+        "explain", "/healthz", "--key", given, "-f", str(EXAMPLE), "-o", "json", stdin="a-key-of-nobody\n"
     )
     document = json.loads(result.stdout)
     assert document["answer"]["reason"] == "key-invalid"
@@ -282,7 +302,7 @@ def test_a_key_to_explain_need_not_be_in_a_process_list(tmp_path: Path, how: str
     assert "a-key-of-nobody" not in result.stdout
 
 
-def test_a_password_in_the_redis_url_is_never_shown() -> None:
+def test_a_password_in_the_redis_url_is_never_shown(gatectl: Run) -> None:
     result = gatectl("keys", "list", "-f", str(EXAMPLE), GATECTL_REDIS_URL="redis://user:hunter2@127.0.0.1:1/0")
     assert result.returncode == 5
     assert "hunter2" not in result.stdout + result.stderr

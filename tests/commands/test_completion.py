@@ -50,7 +50,7 @@ def ask(shell: str, line: str, directory: Path) -> list[str]:
         ("gatectl get routes ", ["health", "tickets", "users", "customer-records"]),
         ("gatectl get upstreams u", ["users"]),
         ("gatectl get limits per-a", ["per-address"]),
-        ("gatectl token mint alice --issuer ", ["staff"]),
+        ("gatectl tokens mint alice --issuer ", ["staff"]),
         ("gatectl keys create a --role a", ["agent", "admin"]),
     ],
 )

@@ -106,7 +106,7 @@ def test_every_image_is_pinned(services: dict[str, Service], name: str) -> None:
 def test_no_container_mounts_the_engine_or_writes_to_the_host(services: dict[str, Service], name: str) -> None:
     for source, read_only in mounts(services[name]).values():
         assert "docker.sock" not in source
-        assert read_only or source in {"state", "redis"}
+        assert read_only or source in {"state", "audit", "redis"}
 
 
 def test_only_envoy_is_published_and_only_on_8080(services: dict[str, Service]) -> None:
@@ -141,6 +141,13 @@ def test_who_shares_a_network_with_whom(services: dict[str, Service], server: st
 def test_only_one_shots_write_the_state(services: dict[str, Service]) -> None:
     holders = {name: mounts(s)["/state"][1] for name, s in services.items() if "/state" in mounts(s)}
     assert holders == {"apply": False, "bootstrap": False, "ext_authz": True, "ratelimit_svc": True, "envoy": True}
+
+
+def test_the_audit_trail_outlives_its_writer_and_is_read_beside_the_acts(services: dict[str, Service]) -> None:
+    holders = {name: target for name, s in services.items() for target in mounts(s) if mounts(s)[target][0] == "audit"}
+    assert holders == {"apply": "/state/audit", "ext_authz": "/audit"}
+    command = services["ext_authz"]["command"]
+    assert command[command.index("--audit-dir") + 1] == "/audit"
 
 
 def test_everything_that_shares_the_state_runs_as_one_user(services: dict[str, Service]) -> None:

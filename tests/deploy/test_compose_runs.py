@@ -45,7 +45,7 @@ class Machine:
         text = re.sub(rf"\b({'|'.join(NAMES)}):(\d+)", r"127.0.0.1:\2", text)
         text = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda match: self.ports[match[1]], text)
         text = text.replace("/opt/customer-support", str(self.directory / "spec"))
-        return re.sub(r"(?<![\w.])/(state|spec)(?=/|$)", rf"{self.directory}/\1", text)
+        return re.sub(r"(?<![\w.])/(state|spec|audit)(?=/|$)", rf"{self.directory}/\1", text)
 
     def command(self, service: str) -> list[str]:
         words = [*SERVICES[service].get("entrypoint", []), *SERVICES[service]["command"]]

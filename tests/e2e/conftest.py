@@ -85,7 +85,7 @@ class Gateway:
             return client.get(path, headers=headers)
 
     def token(self, user: str, *options: str) -> dict[str, str]:
-        token = self.json("token", "mint", user, "-f", str(self.spec), *options)["token"]
+        token = self.json("tokens", "mint", user, "-f", str(self.spec), *options)["token"]
         return {"authorization": f"Bearer {token}"}
 
     def log(self, name: str) -> str:

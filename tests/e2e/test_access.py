@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from tests.e2e.conftest import STATIC_KEY, Gateway, is_problem
@@ -109,6 +110,7 @@ FORGED = {
     "x-gate-roles": "admin",
     "x-gate-plan": "pro",
     "X-GATE-AUTH-METHOD": "api_key",
+    "x-gate-identity": "forged",
     "x-gate-anything": "1",
     "x-envoy-original-path": "/api/v1/users",
     "x-envoy-internal": "true",
@@ -143,8 +145,19 @@ def test_forged_identity_headers_are_replaced_on_a_protected_route(gateway: Gate
 
 
 def test_hop_by_hop_tricks_do_not_remove_identity_headers(gateway: Gateway) -> None:
-    headers = {"connection": "x-gate-user, x-gate-roles", "x-gate-user": "root"}
-    assert seen_by_upstream(gateway.get("/private", "alice", headers))["x-gate-user"] == "alice"
+    headers = {"connection": "x-gate-user, x-gate-roles, x-gate-identity", "x-gate-user": "root"}
+    seen = seen_by_upstream(gateway.get("/private", "alice", headers))
+    assert seen["x-gate-user"] == "alice"
+    assert "x-gate-identity" in seen
+
+
+def test_an_upstream_can_verify_who_is_calling(gateway: Gateway) -> None:
+    signed = seen_by_upstream(gateway.get("/private", "alice", FORGED))["x-gate-identity"]
+    published = f"http://{gateway.running()['ext_authz']['http']}/.well-known/jwks.json"
+    key = jwt.PyJWKClient(published).get_signing_key_from_jwt(signed)
+    found = jwt.decode(signed, key, algorithms=["ES256"], audience="support", issuer="e2e", leeway=5)
+    assert (found["sub"], found["roles"], found["auth_method"]) == ("alice", ["agent"], "api_key")
+    assert "plan" not in found
 
 
 def test_credentials_stay_in_the_gateway(gateway: Gateway, tokens: dict[str, dict[str, str]]) -> None:
@@ -163,6 +176,28 @@ def test_a_condition_compares_a_path_variable_with_an_attribute(gateway: Gateway
     assert gateway.get("/tenants/acme/echo", "alice").status_code == 403  # has no such attribute
     claim = gateway.token("eve", "--role", "customer", "--attribute", "tenant=acme")
     assert gateway.get("/tenants/acme/echo", headers=claim).status_code == 404
+
+
+def test_a_revoked_token_stops_within_a_second_and_works_again_when_reinstated(
+    gateway: Gateway, tokens: dict[str, dict[str, str]]
+) -> None:
+    rita = gateway.token("rita", "--role", "agent")
+    assert gateway.get("/api/v1/tickets", headers=rita).status_code == 200
+
+    def in_time(status: int) -> httpx.Response:
+        deadline = time.monotonic() + 1
+        while (answer := gateway.get("/api/v1/tickets", headers=rita)).status_code != status:
+            assert time.monotonic() < deadline, "not within a second"
+        return answer
+
+    made = gateway.json("tokens", "revoke", "--subject", "rita", "--issuer", "staff", "--reason", "lost laptop")
+    refused = in_time(401)
+    assert is_problem(refused)
+    assert refused.json()["type"] == "urn:gatectl:error:token-revoked"
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+    assert gateway.get("/api/v1/tickets", headers=tokens["agent"]).status_code == 200
+    gateway.json("tokens", "reinstate", made["id"])
+    in_time(200)
 
 
 def test_a_new_key_works_and_a_revoked_one_stops_within_a_second(gateway: Gateway) -> None:

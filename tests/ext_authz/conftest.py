@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,11 +15,13 @@ import pytest
 from redis.asyncio import Redis
 
 from ext_authz import api_key
+from ext_authz.api_key import Peppers
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
 from ext_authz.identity import Outcome, Refusal
+from ext_authz.key_uses import KeyUses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
-from tests.ext_authz.worlds import KEY_SET, POLICY, outcome
+from tests.ext_authz.worlds import ADDRESS, KEY_SET, POLICY, outcome
 
 
 class Valkey:
@@ -124,7 +126,11 @@ class Keys:
 
     def __init__(self, redis: Redis, operator: Redis) -> None:
         self.authenticator = ApiKeyAuthenticator(KeySet(redis))
-        self.operator = operator
+        self.redis, self.operator = redis, operator
+
+    def obey(self, peppers: Iterable[str] = (), uses: KeyUses | None = None) -> None:
+        """A fresh authenticator with these peppers, which tells ``uses``."""
+        self.authenticator = ApiKeyAuthenticator(KeySet(self.redis, Peppers(peppers), uses))
 
     async def create(self, **changes: Any) -> str:
         key, parsed = api_key.mint()
@@ -132,7 +138,8 @@ class Keys:
         return key
 
     async def store(self, parsed: api_key.ParsedKey, **changes: Any) -> None:
-        good = {"id": parsed.id, "sha256": parsed.sha256, "user": "bob", "roles": ["agent"], "created_at": WHEN}
+        stored = {"scheme": "sha256", "digest": parsed.sha256}
+        good = {"id": parsed.id, "hash": stored, "user": "bob", "roles": ["agent"], "created_at": WHEN}
         await self.store_raw(parsed.id, json.dumps(good | changes, default=str))
 
     async def store_raw(self, key_id: str, document: str) -> None:
@@ -143,11 +150,13 @@ class Keys:
         assert parsed
         await self.operator.hdel(api_key.redis_key("support"), parsed.id)
 
-    async def judge(self, key: str, rules: Policy = POLICY, now: float | None = None) -> Outcome:
-        return await outcome(self.authenticator, rules, key, time.time() if now is None else now)
+    async def judge(
+        self, key: str, rules: Policy = POLICY, now: float | None = None, address: str = ADDRESS
+    ) -> Outcome:
+        return await outcome(self.authenticator, rules, key, time.time() if now is None else now, address)
 
-    async def reason(self, key: str, rules: Policy = POLICY, now: float | None = None) -> str:
-        judged = await self.judge(key, rules, now)
+    async def reason(self, key: str, rules: Policy = POLICY, now: float | None = None, address: str = ADDRESS) -> str:
+        judged = await self.judge(key, rules, now, address)
         return judged.reason.code if isinstance(judged, Refusal) else "accepted"
 
 

@@ -5,6 +5,7 @@ import hmac
 import json
 from typing import Any
 
+import jwt
 from cryptography.hazmat.primitives import serialization
 
 from tests.ext_authz.worlds import EC, ED, NOW, RSA, RSA_OTHER, bearer, claims, compact, encoded, public_jwk
@@ -28,6 +29,16 @@ def raw(payload: str) -> str:
 def tampered(token: str) -> str:
     head, _, signature = token.removeprefix("Bearer ").split(".")
     return f"Bearer {head}.{encoded(json.dumps(claims(sub='admin')).encode()).decode()}.{signature}"
+
+
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else 1
+
+
+def twice_alg() -> str:
+    """Signed, so that a reader who takes the first one is happy."""
+    head = b'{"alg": "RS256", "kid": "rsa", "alg": "RS256"}'
+    return compact(head, GOOD, lambda data: jwt.algorithms.get_default_algorithms()["RS256"].sign(data, RSA))
 
 
 HOSTILE = {
@@ -54,6 +65,17 @@ HOSTILE = {
     "header too deep": (compact(b"[" * 3000, GOOD, lambda _: b"x"), "token-malformed"),
     "claims are a list": (raw("[]"), "token-malformed"),
     "claims too deep": (raw('{"a":' + "[" * 3000), "token-malformed"),
+    "claims a little too deep": (raw(json.dumps(claims() | {"a": nested(16)})), "token-malformed"),
+    "header a little too deep": (bearer(a=nested(16)), "token-malformed"),
+    "a claim twice": (raw(json.dumps(claims())[:-1] + ', "sub": "admin"}'), "token-malformed"),
+    "a claim twice, once escaped": (raw(json.dumps(claims())[:-1] + ', "s\\u0075b": "admin"}'), "token-malformed"),
+    "a member twice, deep in a claim": (
+        raw(json.dumps(claims())[:-1] + ', "a": [{"b": {"c": 1, "c": 2}}]}'),
+        "token-malformed",
+    ),
+    "alg twice": (twice_alg(), "token-malformed"),
+    "claims in UTF-16": (bearer(json.dumps(claims()).encode("utf-16")), "token-malformed"),
+    "claims after a byte order mark": (bearer(b"\xef\xbb\xbf" + GOOD), "token-malformed"),
     "claims not UTF-8": (bearer(b"\xff\xfe"), "token-malformed"),
     "a number of 5000 digits": (raw('{"exp":' + "9" * 5000 + "}"), "token-malformed"),
     # algorithms
@@ -73,8 +95,8 @@ HOSTILE = {
     "ES256 with an RSA key": (bearer(key=EC, alg="ES256", kid="rsa"), "token-algorithm"),
     "EdDSA with an RSA key": (bearer(key=ED, alg="EdDSA", kid="rsa"), "token-algorithm"),
     # header parameters
-    "crit": (bearer(crit=["exp"]), "token-malformed"),
-    "crit empty": (bearer(crit=[]), "token-malformed"),
+    "crit": (bearer(crit=["exp"]), "token-header-forbidden"),
+    "crit empty": (bearer(crit=[]), "token-header-forbidden"),
     "crit that the library knows": (bearer(crit=["b64"], b64=True), "token-header-forbidden"),
     "b64": (bearer(b64=True), "token-header-forbidden"),
     "jku": (bearer(jku="https://evil.example/jwks"), "token-header-forbidden"),
@@ -116,13 +138,22 @@ HOSTILE = {
     "exp is text": (bearer(claims(exp=str(NOW + 60))), "token-claims"),
     "exp is true": (bearer(claims(exp=True)), "token-claims"),
     "exp is infinite": (raw(json.dumps(claims()).replace(str(NOW + 60), "1e400")), "token-claims"),
-    "exp is not a number": (bearer(claims(exp=float("nan"))), "token-claims"),
+    "exp is not a number": (bearer(claims(exp=float("nan"))), "token-malformed"),
     "expired": (bearer(claims(exp=NOW - 30)), "token-expired"),
     "expired long ago": (bearer(claims(exp=-1)), "token-expired"),
     "nbf in the future": (bearer(claims(nbf=NOW + 31)), "token-not-yet-valid"),
     "nbf is text": (bearer(claims(nbf="0")), "token-claims"),
+    "no iat": (bearer(claims(iat=None)), "token-claims"),
+    "iat is null": (raw(json.dumps(claims() | {"iat": None})), "token-claims"),
+    "valid for longer than a day": (bearer(claims(exp=NOW + 86_401)), "token-lifetime"),
+    "valid for a day, and issued before": (bearer(claims(iat=NOW - 1, exp=NOW + 86_400)), "token-lifetime"),
+    "exp in another age of the universe": (bearer(claims(exp=10**400)), "token-lifetime"),
+    "exp in another age, iat no whole number": (bearer(claims(exp=10**400, iat=0.5)), "token-lifetime"),
+    "issued before time began": (bearer(claims(iat=-(10**400))), "token-lifetime"),
     "iat in the future": (bearer(claims(iat=NOW + 31)), "token-not-yet-valid"),
     "iat is a list": (bearer(claims(iat=[])), "token-claims"),
+    "jti is a number": (bearer(claims(jti=1)), "token-claims"),
+    "jti is null": (raw(json.dumps(claims() | {"jti": None})), "token-claims"),
     # user, roles, plan, attributes
     "no sub": (bearer(claims(sub=None)), "token-claims"),
     "sub is null": (raw(json.dumps(claims() | {"sub": None})), "token-claims"),

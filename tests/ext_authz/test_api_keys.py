@@ -60,6 +60,50 @@ async def test_a_key_expires_on_the_second(keys: Keys) -> None:
     assert await keys.reason(key, now=end.timestamp()) == "key-expired"
 
 
+async def test_a_key_begins_to_work_on_the_second(keys: Keys) -> None:
+    key = await keys.create(not_before=WHEN)
+    assert await keys.reason(key, now=WHEN.timestamp() - 0.001) == "key-not-yet-valid"
+    assert await keys.reason(key, now=WHEN.timestamp()) == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "reason"),
+    [
+        ((), "unknown", "accepted"),
+        (("192.0.2.0/24",), "192.0.2.255", "accepted"),
+        (("192.0.2.0/24",), "192.0.3.0", "key-address"),
+        (("192.0.2.7",), "192.0.2.7", "accepted"),
+        (("10.0.0.0/8", "2001:db8::/32"), "2001:db8:ffff::1", "accepted"),
+        (("10.0.0.0/8", "2001:db8::/32"), "2001:db9::1", "key-address"),
+        (("192.0.2.0/24",), "::ffff:192.0.2.1", "accepted"),
+        (("192.0.2.0/24",), "::192.0.2.1", "key-address"),
+        (("0.0.0.0/0",), "::1", "key-address"),
+        (("0.0.0.0/0", "::/0"), "unknown", "key-address"),
+        (("0.0.0.0/0", "::/0"), "", "key-address"),
+    ],
+)
+async def test_a_key_works_from_its_networks_only(
+    keys: Keys, networks: tuple[str, ...], address: str, reason: str
+) -> None:
+    assert await keys.reason(await keys.create(networks=networks), address=address) == reason
+
+
+async def test_what_is_wrong_with_a_proved_key_is_told_in_this_order_and_never_for_a_wrong_secret(keys: Keys) -> None:
+    bad = {"networks": ["192.0.2.0/32"], "expires_at": WHEN, "not_before": WHEN + timedelta(days=1)}
+    wrong = {"revoked_at": WHEN, **bad}
+    now = (WHEN + timedelta(hours=1)).timestamp()
+    told = [await keys.reason(await keys.create(**wrong), now=now)]
+    for gone in ("revoked_at", "not_before", "expires_at", "networks"):
+        del wrong[gone]
+        told.append(await keys.reason(await keys.create(**wrong), now=now))
+    assert told == ["key-revoked", "key-not-yet-valid", "key-expired", "key-address", "accepted"]
+    other = api_key.parse(await keys.create())
+    key, parsed = api_key.mint()
+    assert other
+    await keys.store(api_key.ParsedKey(parsed.id, other.sha256), revoked_at=WHEN, **bad)
+    assert await keys.reason(key) == "key-invalid"
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -68,13 +112,18 @@ async def test_a_key_expires_on_the_second(keys: Keys) -> None:
         "{}",
         "not json",
         '{"id": 1}',
-        '{"id":"%s","sha256":"%s","user":"a,b","created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"%s","sha256":"%s","user":"a\\nb","created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"%s","sha256":"%s","user":"-","created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"%s","sha256":"%s","user":"","created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"%s","sha256":"%s","user":"bob","roles":[""],"created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"%s","sha256":"%s","user":"bob","roles":["a,b"],"created_at":"2026-01-01T00:00:00Z"}',
-        '{"id":"other-%s","sha256":"%s","user":"bob","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"a,b","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"a\\nb","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"-","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"bob","roles":[""],"created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"bob","roles":["a,b"],"created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"md5","digest":"%s"},"user":"bob","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"hmac-sha256","digest":"%s"},"user":"bob","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","sha256":"%s","user":"bob","created_at":"2026-01-01T00:00:00Z"}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"bob","created_at":0,"networks":["10.0.0.1/8"]}',
+        '{"id":"%s","hash":{"scheme":"sha256","digest":"%s"},"user":"bob","created_at":"2026-01-01T00:00:00"}',
+        '{"id":"other-%s","hash":{"scheme":"sha256","digest":"%s"},"user":"bob","created_at":"2026-01-01T00:00:00Z"}',
     ],
 )
 async def test_a_record_that_cannot_be_used_opens_nothing(keys: Keys, document: str) -> None:

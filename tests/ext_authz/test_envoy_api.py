@@ -67,7 +67,7 @@ async def test_an_allowed_key_gets_its_identity_and_loses_its_credential(service
         "x-gate-plan": "gold",
         "x-gate-auth-method": "api_key",
     }
-    assert list(ok.headers_to_remove) == ["x-api-key"]
+    assert list(ok.headers_to_remove) == ["x-gate-identity", "x-api-key"]
     assert metadata_of(response) == {
         "subject": "user:alice",
         "user": "alice",
@@ -98,7 +98,12 @@ async def test_an_anonymous_caller_gets_no_identity_and_may_not_bring_one(servic
 async def test_a_token_is_taken_away_and_an_absent_plan_removed(service: Authorization) -> None:
     response = await answer(service, check_request(request(authorization=TOKEN)))
     assert headers_of(response.ok_response)["x-gate-auth-method"] == "jwt"
-    assert set(response.ok_response.headers_to_remove) == {"x-gate-plan", "x-api-key", "authorization"}
+    assert set(response.ok_response.headers_to_remove) == {
+        "x-gate-plan",
+        "x-gate-identity",
+        "x-api-key",
+        "authorization",
+    }
 
 
 @pytest.mark.parametrize(

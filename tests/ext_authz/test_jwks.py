@@ -9,18 +9,22 @@ import pytest
 
 from ext_authz import jwks
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.identity import Identity, Refusal
 from ext_authz.jwks import FileSource, UrlSource
+from ext_authz.policy import Jwks, Policy
 from tests.ext_authz.conftest import KeyServer
 from tests.ext_authz.worlds import (
     EC,
     ED,
     KEY_SET,
+    NOW,
     POLICY,
     RSA,
     RSA_OTHER,
     PinnedSources,
     bearer,
+    claims,
     eventually,
     key_set,
     outcome,
@@ -75,7 +79,7 @@ async def test_a_token_of_a_key_just_added_to_the_file_works_at_once(tmp_path: P
     path = tmp_path / "jwks.json"
     path.write_bytes(key_set(public_jwk(EC, "ec"), public_jwk(ED, "ed")))
     sources: Any = PinnedSources(FileSource(path))
-    tokens = JwtAuthenticator(sources)
+    tokens = JwtAuthenticator(sources, NothingRevoked())
     path.write_bytes(KEY_SET)
     assert isinstance(await outcome(tokens, POLICY, bearer(kid="rsa")), Identity)
 
@@ -91,10 +95,10 @@ async def test_a_file_that_cannot_be_read_keeps_the_last_good_set(tmp_path: Path
 
 
 async def test_a_url_is_asked_in_the_background_and_again_after_a_while(
-    server: KeyServer, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    server: KeyServer, client: httpx.AsyncClient
 ) -> None:
-    monkeypatch.setattr(jwks, "URL_SECONDS", 0.05)
     source = UrlSource(server.url, client)
+    source.refresh_seconds = 0.05
     following = asyncio.create_task(source.follow())
     await eventually(lambda: kids(source) == {"rsa", "ec", "ed"})
     server.body = key_set(public_jwk(RSA_OTHER, "new"))
@@ -183,7 +187,7 @@ async def test_an_unknown_kid_has_the_set_read_anew_and_a_flood_of_them_only_onc
     source = UrlSource(server.url, client)
     await source.renew()
     sources: Any = PinnedSources(source)
-    tokens = JwtAuthenticator(sources)
+    tokens = JwtAuthenticator(sources, NothingRevoked())
     server.body = KEY_SET
 
     judged = await outcome(tokens, POLICY, bearer(kid="rsa"))
@@ -195,6 +199,47 @@ async def test_an_unknown_kid_has_the_set_read_anew_and_a_flood_of_them_only_onc
     flood = await asyncio.gather(*(outcome(tokens, POLICY, bearer(kid=f"k{index}")) for index in range(50)))
     assert {judged.reason.code for judged in flood if isinstance(judged, Refusal)} == {"token-key-unknown"}
     assert (len(flood), server.asked) == (50, 2)
+
+
+async def test_a_key_that_the_issuer_does_not_know_is_not_asked_for_again_for_a_while(
+    server: KeyServer, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "WAIT_SECONDS", 5)
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0)
+    source = UrlSource(server.url, client)
+    await source.renew()
+    sources: Any = PinnedSources(source)
+    tokens = JwtAuthenticator(sources, NothingRevoked())
+    asked = []
+    for now in (NOW, NOW + 1, NOW + 29, NOW + 31):
+        judged = await outcome(tokens, POLICY, bearer(claims(exp=NOW + 600), kid="nobody"), now)
+        assert isinstance(judged, Refusal)
+        asked.append(server.asked)
+    assert asked == [2, 2, 2, 3]
+    server.body = key_set(public_jwk(RSA, "nobody"))
+    await source.renew()
+    assert isinstance(await outcome(tokens, POLICY, bearer(kid="nobody")), Identity)
+
+
+async def test_a_source_that_several_policies_name_is_asked_as_often_as_the_most_eager_wants(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    sources = jwks.JwksSources(tmp_path, client)
+
+    def naming(refresh: int) -> Policy:
+        named = Jwks(url="http://127.0.0.1:1/keys", refresh_seconds=refresh)
+        return POLICY.model_copy(update={"issuers": (POLICY.issuers[0].model_copy(update={"jwks": named}),)})
+
+    try:
+        sources.follow([naming(600)])
+        first = sources.source(naming(600).issuers[0].jwks)
+        sources.follow([naming(600), naming(60)])
+        assert isinstance(first, UrlSource)
+        assert (sources.source(naming(60).issuers[0].jwks), first.refresh_seconds) == (first, 60)
+        sources.follow([naming(600)])
+        assert first.refresh_seconds == 600
+    finally:
+        await sources.close()
 
 
 def test_the_password_in_a_url_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,7 @@
 import json
-import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,16 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from prometheus_client import REGISTRY
 
-from ext_authz import api_key, envoy_api, policy
+from audit.reading import Question, lines, search
+from audit.trail import Trail
+from audit.verifier import verify
+from audit.writer import Writer
+from ext_authz import api_key, envoy_api, policy, telemetry
+from ext_authz.api_key import Peppers
 from ext_authz.engine import Request, Taken
 from ext_authz.keyset import connect
 from ext_authz.server import SERVICE, Authorization, open_worker
+from serving import settings
 from serving.logs import JsonFormatter
 from serving.policies import PolicyBook
 from serving.settings import Values
@@ -30,6 +36,8 @@ from tests.ext_authz.worlds import (
     request,
     without_redis,
 )
+
+PEPPER = "a pepper of this test's own, long".replace(" ", "-")
 
 
 class Book:
@@ -77,11 +85,10 @@ async def test_an_unforeseen_error_denies_and_tells_no_secret(route: str, caplog
     assert "secret" not in "".join(written)
 
 
-async def test_every_refusal_writes_one_audit_line_without_the_credential(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_every_refusal_is_in_the_audit_trail_without_the_credential(tmp_path: Path) -> None:
     book: Any = Book()
-    service = Authorization(book, without_redis(tmp_path))
+    trail = Trail(Writer(tmp_path / "audit", "ext_authz"), lambda _: None)
+    service = Authorization(book, without_redis(tmp_path), trail=trail)
     wrong, token = AGENT_KEY[:-1] + "?", bearer(claims(exp=1))
     refused = [
         (request(key=wrong, path=f"/tickets?key={AGENT_KEY}"), ("key-invalid", None, None)),
@@ -90,19 +97,35 @@ async def test_every_refusal_writes_one_audit_line_without_the_credential(
         (request(), ("credential-missing", None, None)),
         (request(revision="r9"), ("revision-not-loaded", None, None)),
     ]
-    monkeypatch.setattr(logging.getLogger(), "level", logging.CRITICAL)  # the audit has a level of its own
     for asked, *_ in refused:
         await service.check(check_request(asked))
     await service.check(check_request(request(key=AGENT_KEY)))
-    lines = [json.loads(JsonFormatter().format(r)) for r in caplog.records if r.name == "ext_authz.audit"]
-    assert [(line["reason"], line["user"], line["key_id"]) for line in lines] == [told for _, told in refused]
-    for line in lines:
+    trail.close()
+    written = list(search(tmp_path / "audit", Question({"event": "request.refused"})))
+    assert [(line["reason"], line["user"], line["key_id"]) for line in written] == [told for _, told in refused]
+    for line in written:
         assert (line["address"], line["request_id"], line["http_method"]) == ("192.0.2.7", "request-1", "GET")
         assert line["route"] == "tickets"
         assert line["revision"] in {"r1", "r9"}
-    text = json.dumps(lines)
+    text = "".join(path.read_text() for path in (tmp_path / "audit").iterdir())
     for secret in (AGENT_KEY, CUSTOMER_KEY, wrong, token.removeprefix("Bearer "), "?key="):
         assert secret not in text
+
+
+async def test_a_trail_that_cannot_be_written_refuses_nobody_and_the_loss_is_a_metric(tmp_path: Path) -> None:
+    def lost() -> float:
+        return REGISTRY.get_sample_value("ext_authz_audit_lost_total") or 0
+
+    book: Any = Book()
+    (tmp_path / "audit").write_text("no directory")
+    trail = Trail(Writer(tmp_path / "audit", "ext_authz"), telemetry.AUDIT_LOST.inc, size=2)
+    service, before = Authorization(book, without_redis(tmp_path), trail=trail), lost()
+    for key, status in ((AGENT_KEY, 0), ("wrong", 401), ("wrong", 401), ("wrong", 401), (AGENT_KEY, 0)):
+        raw = await service.check(check_request(request(key=key)))
+        assert external_auth_pb2.CheckResponse.FromString(raw).denied_response.status.code == status
+    assert lost() == before + 1
+    trail.close()
+    assert lost() == before + 3
 
 
 async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> None:
@@ -126,15 +149,16 @@ async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> No
                 assert "no-such-route" not in str(sample.labels)
 
 
-@pytest.fixture
-async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+@asynccontextmanager
+async def worker(redis_url: str, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
     (tmp_path / "current").mkdir()
     (tmp_path / "current" / "authz.json").write_text(POLICY.model_dump_json())
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
     book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    async with open_worker(Values(redis_url=valkey.url, state_dir=tmp_path), book) as register:
+    values = settings.read("ext-authz", SERVICE.settings, ["--redis-url", redis_url], {})
+    async with open_worker(Values(values, state_dir=tmp_path), book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -143,13 +167,32 @@ async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Chan
         await server.stop(None)
 
 
+@pytest.fixture
+async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+    async with worker(valkey.url, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_worker_that_has_ended_left_every_refusal_in_the_trail(tmp_path: Path) -> None:
+    async with worker("redis://127.0.0.1:1/0", tmp_path) as channel:
+        check = channel.unary_unary(f"/{envoy_api.GRPC_SERVICE}/Check")
+        for asked in (request(key=AGENT_KEY), request(), request("nowhere")):
+            await check(check_request(asked))
+        await check(b"\xff" * 64)
+    events = list(search(tmp_path / "audit", Question()))
+    assert [(event["event"], event["reason"]) for event in events] == [
+        ("request.refused", reason) for reason in ("credential-missing", "route-unknown", "internal-error")
+    ]
+    assert verify(lines(tmp_path / "audit", "ext_authz")).breaks == []
+
+
 async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_and_tokens(
     channel: grpc.aio.Channel, valkey: Valkey
 ) -> None:
     stub = external_auth_pb2_grpc.AuthorizationStub(channel)
     key, parsed = api_key.mint()
     record = api_key.KeyRecord(
-        id=parsed.id, sha256=parsed.sha256, user="bob", roles=("admin",), created_at="2026-01-01T00:00:00Z"
+        id=parsed.id, hash=Peppers([PEPPER]).seal(key), user="bob", roles=("admin",), created_at="2026-01-01T00:00:00Z"
     )
     operator = connect(valkey.url)
     await operator.hset(api_key.redis_key("support"), parsed.id, record.model_dump_json())
@@ -160,7 +203,7 @@ async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_
         response = await stub.Check(message)
         return response.denied_response.status.code or 200
 
-    token = bearer(claims(exp=time.time() + 60))
+    token = bearer(claims(iat=time.time(), exp=time.time() + 60))
     assert await status(request(key=key)) == 200
     assert await status(request(key=AGENT_KEY)) == 200
     assert await status(request(authorization=token)) == 200
@@ -171,6 +214,7 @@ async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_
     valkey.kill()
     assert await status(request(key=api_key.mint()[0])) == 503
     assert await status(request(key=AGENT_KEY)) == 200
+    assert await status(request(authorization=token)) == 200  # by the last denylist
 
 
 async def test_bytes_that_are_no_check_request_are_denied_over_grpc_too(channel: grpc.aio.Channel) -> None:

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ext_authz import jwks as jwks_module
 from ext_authz.authenticators import jwt as authenticator_module
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.identity import Identity, Refusal
 from ext_authz.jwks import FileSource
-from ext_authz.policy import Issuer, Policy
-from tests.ext_authz.hostile_tokens import GOOD, HOSTILE
+from ext_authz.policy import Issuer, Jwks, Policy
+from tests.ext_authz.hostile_tokens import GOOD, HOSTILE, nested
 from tests.ext_authz.worlds import (
     EC,
     ED,
@@ -62,12 +65,14 @@ async def test_a_hostile_token_is_refused(tmp_path: Path, name: str) -> None:
         {"aud": ["x", "other-api"]},
         {"exp": NOW - 29},
         {"exp": NOW + 0.5},
-        {"exp": 10**30},
+        {"exp": NOW + 86_400},
+        {"iat": NOW - 86_000, "exp": NOW + 400},
         {"nbf": NOW + 30},
         {"iat": NOW + 30},
         {"sub": "x" * 256},
         {"sub": "José Ñ"},
         {"jti": "x"},
+        {"deep": nested(15)},
     ],
 )
 async def test_what_lies_within_the_limits_is_accepted(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -124,7 +129,7 @@ async def test_the_user_of_a_token_is_named_in_a_refusal_only_once_the_signature
 
 async def test_without_a_key_set_nothing_can_be_decided(tmp_path: Path) -> None:
     sources: Any = PinnedSources(FileSource(tmp_path / "none.json"))
-    judged = await outcome(JwtAuthenticator(sources), POLICY, bearer())
+    judged = await outcome(JwtAuthenticator(sources, NothingRevoked()), POLICY, bearer())
     assert isinstance(judged, Refusal)
     assert (judged.reason.code, judged.reason.status) == ("issuer-keys-unavailable", 503)
 
@@ -171,7 +176,7 @@ async def test_two_issuers_do_not_vouch_for_each_other(tmp_path: Path) -> None:
     second = Issuer(**(first.model_dump() | {"issuer": "https://two.example.com", "jwks": {"file": "other.json"}}))
     policy = POLICY.model_copy(update={"issuers": (first, second)})
     by_name: Any = ByName()
-    tokens = JwtAuthenticator(by_name)
+    tokens = JwtAuthenticator(by_name, NothingRevoked())
     for body, key, good in (
         (claims(), RSA, True),
         (claims(iss="https://two.example.com"), RSA_OTHER, True),
@@ -212,3 +217,86 @@ async def test_no_unsigned_token_is_ever_accepted(
 
 def test_the_library_is_new_enough_to_be_trusted() -> None:
     assert tuple(map(int, jwt.__version__.split(".")[:2])) >= (2, 14)
+
+
+async def reason(tokens: JwtAuthenticator, token: str, policy: Policy = POLICY, now: float = NOW) -> str:
+    judged = await outcome(tokens, policy, token, now)
+    return judged.reason.code if isinstance(judged, Refusal) else "accepted"
+
+
+async def test_a_forged_token_costs_one_signature_check_until_policy_or_keys_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, forged = without_redis(tmp_path)[1], bearer(key=RSA_OTHER)
+    checked: list[str] = []
+
+    class Counting(jwt.PyJWS):
+        def decode(self, token: str, *arguments: Any, **options: Any) -> Any:
+            checked.append(token)
+            return super().decode(token, *arguments, **options)
+
+    monkeypatch.setattr(authenticator_module, "_JWS", Counting())
+    assert [await reason(tokens, forged) for _ in range(3)] == ["token-signature"] * 3
+    assert len(checked) == 1
+    assert await reason(tokens, forged, with_issuer(leeway_seconds=1)) == "token-signature"
+    assert len(checked) == 2
+    (tmp_path / "jwks.json").write_bytes(key_set(public_jwk(RSA_OTHER, "rsa")))
+    await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
+    assert await reason(tokens, forged) == "accepted"
+
+
+async def test_a_flood_of_forged_tokens_is_remembered_in_bounds_and_pushes_no_good_one_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authenticator_module, "CACHE_CAPACITY", 10)
+    tokens, good = without_redis(tmp_path)[1], bearer(key=ED, alg="EdDSA", kid="ed")
+    assert await reason(tokens, good) == "accepted"
+    for index in range(50):
+        forged = bearer(claims(jti=str(index)), key=ED, alg="EdDSA", kid="ed")
+        assert await reason(tokens, forged[:-4] + ("AAAA" if forged[-4:] != "AAAA" else "BBBB")) == "token-signature"
+    assert len(tokens._forged._entries) == 10
+    monkeypatch.setattr(authenticator_module, "_JWS", None)
+    assert await reason(tokens, good) == "accepted"
+
+
+async def test_a_set_that_says_the_same_leaves_verified_tokens_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = without_redis(tmp_path)[1]
+    assert await reason(tokens, bearer()) == "accepted"
+    (tmp_path / "jwks.json").write_bytes(KEY_SET + b"\n")
+    await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
+    monkeypatch.setattr(authenticator_module, "_JWS", None)
+    assert await reason(tokens, bearer()) == "accepted"
+
+
+async def test_a_token_is_refused_as_soon_as_its_key_has_left_the_set(tmp_path: Path) -> None:
+    tokens = without_redis(tmp_path)[1]
+    assert await reason(tokens, bearer()) == "accepted"
+    (tmp_path / "jwks.json").write_bytes(key_set(public_jwk(EC, "ec")))
+    await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
+    assert await reason(tokens, bearer()) == "token-key-unknown"
+
+
+async def test_an_expired_token_is_forgotten(tmp_path: Path) -> None:
+    tokens = without_redis(tmp_path)[1]
+    assert await reason(tokens, bearer()) == "accepted"
+    assert await reason(tokens, bearer(), now=NOW + 100) == "token-expired"
+    assert not tokens._verified._entries
+
+
+async def test_keys_that_could_not_be_read_for_too_long_are_not_used_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = without_redis(tmp_path)[1]
+    patient, strict = (with_issuer(jwks=Jwks(file="jwks.json", max_stale_seconds=s)) for s in (3600, 60))
+    later = time.monotonic() + 61
+    assert await reason(tokens, bearer(), strict) == "accepted"
+    (tmp_path / "jwks.json").write_bytes(b"broken")
+    monkeypatch.setattr(jwks_module.time, "monotonic", lambda: later)
+    await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
+    assert await reason(tokens, bearer(), strict) == "issuer-keys-unavailable"
+    assert await reason(tokens, bearer(), patient) == "accepted"
+    (tmp_path / "jwks.json").write_bytes(KEY_SET)
+    await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
+    assert await reason(tokens, bearer(), strict) == "accepted"

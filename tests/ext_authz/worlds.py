@@ -15,6 +15,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 from ext_authz import api_key, engine, policy
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.engine import Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import FileSource
@@ -23,6 +24,7 @@ from ext_authz.policy import Jwks, Policy
 
 NOW = 1_800_000_000
 ISSUER = "https://id.example.com"
+ADDRESS = "192.0.2.7"
 
 RSA = rsa.generate_private_key(65537, 2048)
 RSA_OTHER = rsa.generate_private_key(65537, 2048)
@@ -106,7 +108,8 @@ def without_redis(directory: Path, keys: bytes = KEY_SET) -> tuple[ApiKeyAuthent
     path = directory / "jwks.json"
     path.write_bytes(keys)
     sources: Any = PinnedSources(FileSource(path))
-    return ApiKeyAuthenticator(KeySet(connect("redis://127.0.0.1:1/0"))), JwtAuthenticator(sources)
+    keys_in_redis = KeySet(connect("redis://127.0.0.1:1/0"))
+    return ApiKeyAuthenticator(keys_in_redis), JwtAuthenticator(sources, NothingRevoked())
 
 
 def request(
@@ -120,11 +123,13 @@ def request(
 ) -> Request:
     headers = {"x-api-key": key, "authorization": authorization}
     sent = {name: value for name, value in headers.items() if value is not None}
-    return Request(route, revision, method, path, sent, "192.0.2.7", "request-1")
+    return Request(route, revision, method, path, sent, ADDRESS, "request-1")
 
 
-async def outcome(authenticator: engine.Authenticator, rules: Policy, credential: str, now: float = NOW) -> Outcome:
-    judged = authenticator.authenticate(rules, request(), credential, now)
+async def outcome(
+    authenticator: engine.Authenticator, rules: Policy, credential: str, now: float = NOW, address: str = ADDRESS
+) -> Outcome:
+    judged = authenticator.authenticate(rules, request()._replace(address=address), credential, now)
     return judged if isinstance(judged, Identity | Refusal) else await judged
 
 
@@ -140,7 +145,7 @@ async def judge(
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Good claims for NOW; a change to None leaves the claim out."""
-    good = {"iss": ISSUER, "aud": "support-api", "sub": "alice", "roles": ["agent"], "exp": NOW + 60}
+    good = {"iss": ISSUER, "aud": "support-api", "sub": "alice", "roles": ["agent"], "iat": NOW, "exp": NOW + 60}
     return {name: value for name, value in (good | changes).items() if value is not None}
 
 

@@ -51,6 +51,8 @@ WORDS = {
     "upstream": ("plain", "least"),
     "min_version": ("1.2", "1.3"),
     "client_certificates": ("optional", "required"),
+    "prefix": ("canary613a", "canary617a"),
+    "max_stale": ("61300s", "61700s"),
 }
 """Fields that take one of a few words."""
 FIXED = {"per", "present", "local", "insecure_skip_verify"}

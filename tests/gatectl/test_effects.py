@@ -12,6 +12,7 @@ from tests.gatectl.opening import (
     ADMIN_RULE,
     CORS,
     CUT,
+    ISSUER,
     KEY,
     LISTENER,
     MORE,
@@ -95,6 +96,22 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     "another claim": (
         issuer(claims={"user": "sub", "roles": "groups", "attributes": {"tenant": "org"}}),
         opens('issuer "staff"', "its claims are read otherwise: who is who, and with which roles"),
+    ),
+    "a claim that is mapped": (
+        issuer(claims={**ISSUER["claims"], "map": [{"claim": "x", "equals": "y", "roles": ["admin"]}]}),
+        opens('issuer "staff"', "its claims are read otherwise: who is who, and with which roles"),
+    ),
+    "a longer lifetime": (
+        issuer(max_lifetime="25h"),
+        opens('issuer "staff"', "tokens that live for longer are accepted, also ones that were revoked long ago"),
+    ),
+    "keys of long ago": (
+        issuer(jwks={**ISSUER["jwks"], "max_stale": "25h"}),
+        opens('issuer "staff"', "keys that cannot be renewed are trusted for longer"),
+    ),
+    "an old denylist": (
+        put("authentication", "token_revocation", {"stale": "6m"}),
+        opens("authentication", "a revoked token goes on for longer while Redis is away"),
     ),
     "leeway": (
         issuer(leeway="5m"),
@@ -199,6 +216,9 @@ NOT_TOLD: dict[str, Edit] = {
     "an upstream's endpoints": put("upstreams", "u", "endpoints", ["127.0.0.1:2"]),
     "protected, elsewhere": put("routes", ADMIN, "upstream", "v"),
     "an audience for another": issuer(audiences=["api"], leeway="10s"),
+    "keys asked for more often": issuer(jwks={**ISSUER["jwks"], "refresh": "1m", "max_stale": "1h"}),
+    "a shorter lifetime": issuer(max_lifetime="1h"),
+    "a signed identity": put("authentication", "identity_token", {"audiences": ["u"]}),
     "fewer algorithms": issuer(algorithms=["RS256"]),
     "an issuer's name": issuer(name="other"),
     "an issuer less": put("authentication", "jwt", []),

@@ -9,7 +9,8 @@ import pytest
 
 from gatectl.cli import run
 from gatectl.lint.report import lint
-from tests.commands.test_cli import EXAMPLE, gatectl
+from tests.commands.shell import Run
+from tests.commands.test_cli import EXAMPLE
 from tests.lint.cases import BASE
 from tests.lint.linting import subject
 
@@ -77,7 +78,7 @@ def test_what_fails_is_chosen(tmp_path: Path, spec: str, options: list[str], cod
 
 
 def test_findings_of_an_overlay_point_into_it_and_its_ignore_list_is_the_one_beside_the_first_file(
-    tmp_path: Path,
+    tmp_path: Path, gatectl: Run
 ) -> None:
     (tmp_path / "spec").mkdir()
     (tmp_path / "spec" / "base.yaml").write_text(BASE)
@@ -94,14 +95,14 @@ def test_findings_of_an_overlay_point_into_it_and_its_ignore_list_is_the_one_bes
     assert (document["suppressed"], document["reason"], document["fails"]) == (True, "one owner", False)
 
 
-def test_a_mistake_in_the_ignore_list_exits_as_one_in_the_spec_does(tmp_path: Path) -> None:
+def test_a_mistake_in_the_ignore_list_exits_as_one_in_the_spec_does(tmp_path: Path, gatectl: Run) -> None:
     (tmp_path / "list.yaml").write_text("ignore: [{rule: GL014}]")
     result = gatectl("lint", "-f", "-", "--ignore-file", "list.yaml", stdin=BASE, directory=tmp_path)
     assert result.returncode == 65
     assert 'list.yaml:1:10: error[GC0101] "reason" is missing' in result.stderr
 
 
-def test_the_example_has_nine_of_ten_at_least() -> None:
+def test_the_example_has_nine_of_ten_at_least(gatectl: Run) -> None:
     result = gatectl("lint", "-f", str(EXAMPLE), "--min-score", "9", "--fail-on", "warning")
     assert result.returncode == 0, result.stdout
     assert "9.5 of 10 (A+)" in result.stdout

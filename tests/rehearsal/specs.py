@@ -28,6 +28,7 @@ authentication:
   api_keys: {header: X-Key, static: [{id: fixed, sha256: "${SHA}", user: "${WHO}", roles: ["${ROLE}"], plan: gold}]}
   jwt:
     - {name: away, issuer: "https://${WHO}", audiences: [a], algorithms: [ES256], jwks: {url: "https://id.example/j"}}
+  identity_token: {audiences: [u]}
 upstreams:
   u: {endpoints: ["${UPSTREAM}"], protocol: http2, load_balancing: ring_hash, hash_by: user, timeout: "${SOON}"}
 cors: {allow_origins: ["${ORIGIN}"], allow_methods: [GET]}

@@ -28,15 +28,15 @@ def test_the_course_of_an_allowed_request(spec: str) -> None:
     assert told["decision"] == "allow"
     assert told["route"] == {
         "name": "own",
-        "place": f"{here}:18:5",
+        "place": f"{here}:19:5",
         "matched": {"path_template": "/own/{owner}"},
         "variables": {"owner": "red"},
     }
     assert told["access"]["reason"] == "granted"
     assert told["access"]["rules"] == [
-        {"rule": 1, "place": f"{here}:22:9", "finding": "method", "decided": False}
+        {"rule": 1, "place": f"{here}:23:9", "finding": "method", "decided": False}
         | {"why": "is for PUT; the request is GET"},
-        {"rule": 2, "place": f"{here}:23:9", "finding": "granted", "decided": True}
+        {"rule": 2, "place": f"{here}:24:9", "finding": "granted", "decided": True}
         | {"why": "grants access to the role reader"},
     ]
     assert [(limit["name"], limit["applies"], limit["why"]) for limit in told["limits"]] == [
@@ -48,6 +48,7 @@ def test_the_course_of_an_allowed_request(spec: str) -> None:
     assert headers["x-own"] == ("1", "kept")
     assert headers["x-gate-user"] == ("rita", "changed")
     assert headers["x-gate-roles"] == ("reader", "added")
+    assert headers["x-gate-identity"] == ("(signed for this request)", "added")
     assert upstream["removed"] == ["x-key"]
     assert told["answer"]["by"] == "upstream"
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from gatectl.diagnostics import GatectlError
+from gatectl.runtime import redis_connection, redis_server, state_dir
 from gatectl.runtime.ports import free_ports
-from tests.runtime.worlds import HERE, World
+from gatectl.runtime.processes import Child
+from tests.runtime.worlds import HERE, World, until
 
 
 @pytest.fixture
@@ -17,3 +20,27 @@ def world() -> Iterator[World]:
             yield world
         finally:
             world.end()
+
+
+def answers(url: str) -> bool:
+    try:
+        redis_connection.check(url)
+    except GatectlError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The gateway's own Redis, in a directory whose name needs quotes."""
+    directory = state_dir.prepare(tmp_path_factory.mktemp('a "quoted" name'))
+    [port] = free_ports(1)
+    url = redis_server.new_url(port)
+    server = Child(redis_server.program(directory, url))
+    try:
+        server.start()
+        assert until(lambda: answers(url)), server.tail()
+        yield url
+    finally:
+        server.stop()
+    assert any((directory / "redis").rglob("*.aof"))

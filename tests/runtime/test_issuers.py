@@ -6,12 +6,12 @@ from typing import Any
 import jwt
 import pytest
 
-from ext_authz import claims, jwk_set
+from ext_authz import claims, identity_token, jwk_set
 from ext_authz.policy import Issuer
 from gatectl.compiler import compile_spec
 from gatectl.compiler.names import local_jwks_file, local_signing_key_file
 from gatectl.diagnostics import GatectlError
-from gatectl.runtime.issuers import ensure_local_issuers, local_issuer, mint_token
+from gatectl.runtime.issuers import ensure_identity_key, ensure_local_issuers, local_issuer, mint_token
 from gatectl.spec.model import Spec
 
 
@@ -140,3 +140,38 @@ def test_the_only_local_issuer_needs_no_name_and_an_unknown_one_is_told() -> Non
 def test_there_is_no_token_without_a_key_pair(tmp_path: Path) -> None:
     with pytest.raises(GatectlError, match="has no key pair"):
         mint_token(spec_of(), tmp_path, "staff", "alice", (), None, {}, 60)
+
+
+def test_roles_that_come_by_a_mapping_are_minted_as_what_is_mapped_to_them(tmp_path: Path) -> None:
+    mapped = [
+        {"claim": "scope", "contains": "all", "roles": ["agent", "admin"]},
+        {"claim": "scope", "contains": "read", "roles": ["agent"]},
+        {"claim": "scope", "contains": "write", "roles": ["writer"]},
+        {"claim": "staff", "equals": "true", "roles": ["staff"]},
+        {"claim": "org", "equals": "acme", "roles": ["member"], "plan": "pro"},
+    ]
+    spec = spec_of(claims={"map": mapped})
+    ensure_local_issuers(spec, tmp_path)
+    for roles in (("agent",), ("writer", "agent"), ("staff",), ("admin", "agent", "staff"), ()):
+        token = mint_token(spec, tmp_path, "staff", "alice", roles, None, {}, 60)
+        caller = claims.caller(issuer_of(spec), jwt.decode(token, options={"verify_signature": False}))
+        assert caller is not None
+        assert (set(caller.roles), caller.plan) == (set(roles), None)
+    for roles in (("admin",), ("member",), ("nobody",)):
+        with pytest.raises(GatectlError, match="maps no claim"):
+            mint_token(spec, tmp_path, "staff", "alice", roles, None, {}, 60)
+
+
+def test_no_token_is_minted_that_the_gateway_would_refuse_for_its_lifetime(tmp_path: Path) -> None:
+    spec = spec_of(max_lifetime="5m")
+    ensure_local_issuers(spec, tmp_path)
+    mint_token(spec, tmp_path, "staff", "alice", (), None, {}, 300)
+    with pytest.raises(GatectlError, match="max_lifetime"):
+        mint_token(spec, tmp_path, "staff", "alice", (), None, {}, 301)
+
+
+def test_the_key_for_signed_identities_is_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
+    path = ensure_identity_key(tmp_path)
+    [key] = identity_token.read_keys(path.read_bytes())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.kid for one in identity_token.read_keys(ensure_identity_key(tmp_path).read_bytes())] == [key.kid]

@@ -14,7 +14,9 @@ import pytest
 
 from gatectl.rollout.place import read_running
 from gatectl.runtime import api_keys, ready
+from gatectl.runtime.api_keys import properties
 from gatectl.runtime.down import down
+from gatectl.runtime.keyring import Keyring
 from tests.runtime.worlds import World, until
 
 
@@ -93,7 +95,7 @@ def test_api_keys_survive_down_and_up(world: World) -> None:
     process, line = world.up()
     running = read_running(world.state)
     assert running is not None
-    key, record = api_keys.create(running.redis_url, "shop", "bob", ("agent",), None, {})
+    key, record = api_keys.create(Keyring(running.redis_url, "shop"), properties(user="bob", roles=("agent",)))
     assert world.get("/tickets", key) == 200
     assert down(world.state, 20) is True
     process.wait(5)
@@ -102,7 +104,7 @@ def test_api_keys_survive_down_and_up(world: World) -> None:
     assert world.get("/tickets", line["keys"]["alice"]) == 401, "development keys live as long as one run"
     again = read_running(world.state)
     assert again is not None
-    known = [found.id for found in api_keys.list_keys(again.redis_url, "shop")]
+    known = [found.record.id for found in api_keys.list_keys(Keyring(again.redis_url, "shop"))]
     marker = ready.read(world.state)
     assert marker is not None
     assert known == [record.id, marker.keys[0].id]

@@ -112,3 +112,18 @@ def test_help_names_every_flag_variable_and_default(capsys: pytest.CaptureFixtur
     for setting in ALL:
         assert f"--{setting.name}" in text
         assert f"A_SERVICE_{setting.name.upper().replace('-', '_')}; " in text
+
+
+SECRET = (*ALL, Setting("pepper", str.strip, "", "what hashes are made with", secret=True))
+
+
+def test_a_secret_comes_from_the_environment_and_from_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--state-dir", "/s")
+    assert settings.read("a-service", SECRET, argv, {"A_SERVICE_PEPPER": "hush"})["pepper"] == "hush"
+    assert settings.read("a-service", SECRET, argv, {})["pepper"] == ""
+    with pytest.raises(SystemExit, match="64"):
+        settings.read("a-service", SECRET, (*argv, "--pepper", "hush"), {})
+    assert capsys.readouterr().err == "a-service: --pepper is not a setting (see --help)\n"
+    with pytest.raises(SystemExit, match="0"):
+        settings.read("a-service", SECRET, ("--help",), {})
+    assert "environment only: A_SERVICE_PEPPER: what hashes" in " ".join(capsys.readouterr().out.split())

@@ -8,6 +8,7 @@ from gatectl.lint.subject import Subject, Thing
 
 _LONGEST_LEEWAY_MS = 60_000
 _LONGEST_STALE_MS = 300_000
+_LONGEST_LIFETIME_MS = 86_400_000
 _WELL_KNOWN = (
     "", "0", "1", "123", "1234", "12345", "123456", "12345678", "123456789", "1234567890", "abc", "abc123", "admin",
     "api-key", "api_key", "apikey", "changeit", "changeme", "ci", "default", "demo", "dev", "development", "example",
@@ -30,12 +31,27 @@ def _long_leeway(subject: Subject) -> Iterator[Found]:
             yield Found(subject.issuer(index), text, subject.at(*path))
 
 
+def _long_lifetime(subject: Subject) -> Iterator[Found]:
+    for index, issuer in enumerate(subject.spec.authentication.jwt):
+        if issuer.max_lifetime > _LONGEST_LIFETIME_MS:
+            path = ("authentication", "jwt", index, "max_lifetime")
+            text = f"accepts tokens that are valid for {subject.shown(*path)}"
+            yield Found(subject.issuer(index), text, subject.at(*path))
+
+
 def _long_stale(subject: Subject) -> Iterator[Found]:
     api_keys = subject.spec.authentication.api_keys
     if api_keys is not None and api_keys.stale > _LONGEST_STALE_MS:
         path = ("authentication", "api_keys", "stale")
         text = f"keep working for {subject.shown(*path)} while Redis is away, revoked or not"
         yield Found(Thing("API keys"), text, subject.at(*path))
+
+
+def _query_key(subject: Subject) -> Iterator[Found]:
+    api_keys = subject.spec.authentication.api_keys
+    if api_keys is not None and api_keys.query is not None:
+        path = ("authentication", "api_keys", "query")
+        yield Found(Thing("API keys"), f'come in the query parameter "{subject.shown(*path)}"', subject.at(*path))
 
 
 def _development_issuer(subject: Subject) -> Iterator[Found]:
@@ -91,6 +107,17 @@ def _development_keys(subject: Subject) -> Iterator[Found]:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "GL009",
+        "long-token-lifetime",
+        "warning",
+        "security",
+        5,
+        "an issuer's tokens live for days",
+        "A stolen token works until it expires or somebody notices, and revocations are kept for as long.",
+        "Keep `max_lifetime` at 24h or below, the default; let clients renew their tokens.",
+        _long_lifetime,
+    ),
     Rule(
         "GL010",
         "long-leeway",
@@ -189,5 +216,16 @@ RULES: tuple[Rule, ...] = (
         "On this spec `gatectl up` makes keys that work, and shows them.",
         "Move `development` into a file that only developers lay over it.",
         _development_keys,
+    ),
+    Rule(
+        "GL019",
+        "query-key",
+        "warning",
+        "security",
+        10,
+        "API keys are part of URLs",
+        "URLs end up in browser histories, in the logs of proxies and clients, and in the Referer of what follows.",
+        "Take keys in a header, and leave `query` to clients that can set none.",
+        _query_key,
     ),
 )

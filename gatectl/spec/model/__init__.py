@@ -10,7 +10,17 @@ from pydantic import Field
 
 from gatectl.fields import Name, Omittable
 from gatectl.spec.model.access import Access, AccessRule
-from gatectl.spec.model.authentication import ApiKeys, Authentication, Claims, Jwks, Jwt, StaticKey
+from gatectl.spec.model.authentication import (
+    ApiKeys,
+    Authentication,
+    ClaimMapping,
+    Claims,
+    IdentityToken,
+    Jwks,
+    Jwt,
+    StaticKey,
+    TokenRevocation,
+)
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
 from gatectl.spec.model.limits import RateLimit, RateLimiting
 from gatectl.spec.model.listener import Listener, ListenerTls
@@ -24,6 +34,7 @@ __all__ = [
     "ApiKeys",
     "Authentication",
     "CircuitBreaker",
+    "ClaimMapping",
     "Claims",
     "Cors",
     "Development",
@@ -32,6 +43,7 @@ __all__ = [
     "HeaderMatcher",
     "Headers",
     "HealthCheck",
+    "IdentityToken",
     "Jwks",
     "Jwt",
     "Listener",
@@ -46,6 +58,7 @@ __all__ = [
     "Section",
     "Spec",
     "StaticKey",
+    "TokenRevocation",
     "Try",
     "Upstream",
     "UpstreamTls",

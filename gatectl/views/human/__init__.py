@@ -12,9 +12,9 @@ from rich.text import Text
 from gatectl.diagnostics import Diagnostic
 from gatectl.rollout.converge import OnEvent
 from gatectl.views import ask, colours
-from gatectl.views.human import credentials, gateway, lint, objects, rehearsal, rollout, spec_files, status
+from gatectl.views.human import audit, credentials, gateway, lint, objects, rehearsal, rollout, spec_files, status
 
-_FAMILIES = (gateway, credentials, lint, objects, rehearsal, rollout, spec_files, status)
+_FAMILIES = (audit, gateway, credentials, lint, objects, rehearsal, rollout, spec_files, status)
 _SHOW = {kind: show for family in _FAMILIES for kind, show in family.SHOW.items()}
 """How each kind of result looks; a family of results is a module beside this one."""
 _PICTURES: dict[str, Callable[[Any], RenderableType]] = {"status": status.picture}
@@ -40,6 +40,16 @@ class HumanView:
             return
         with Live(console=self._out, auto_refresh=False, vertical_overflow="crop") as live:
             yield lambda data: live.update(_PICTURES[kind](data), refresh=True)
+
+    @contextmanager
+    def streaming(self, kind: str) -> Iterator[Callable[[Any], None]]:
+        """A line each; flushed, so that whoever follows sees it at once."""
+
+        def show(data: Any) -> None:
+            self.result(kind, data)
+            self._out.file.flush()
+
+        yield show
 
     def _below(self, kind: str, data: Any) -> None:
         self.result(kind, data)

@@ -95,9 +95,17 @@ CASES: dict[str, Case] = {
         (issuer("jwks: {file: f}, leeway: §61s"),),
         (issuer("jwks: {file: f}, leeway: 60s"), issuer("jwks: {file: f}")),
     ),
+    "GL009": Case(
+        (issuer("jwks: {file: f}, max_lifetime: §25h"),),
+        (issuer("jwks: {file: f}, max_lifetime: 24h"), issuer("jwks: {file: f}")),
+    ),
     "GL011": Case(
         ("authentication: {api_keys: {stale: §301s}}",),
         ("authentication: {api_keys: {stale: 5m}}",),
+    ),
+    "GL019": Case(
+        ("authentication: {api_keys: {query: §api_key}}", "authentication: {api_keys: {header: X-K, query: §k}}"),
+        ("authentication: {api_keys: {cookie: api_key}}",),
     ),
     "GL012": Case(
         (issuer("jwks: {local: §true}"), issuer("jwks: {url: §'http://127.0.0.1:8000/jwks.json'}")),
