@@ -106,6 +106,10 @@ class Decision(NamedTuple):
     """The caller as a signed token for the upstream, on allow only."""
     taken: tuple[Taken, ...] = ()
     """What to take away before the upstream sees the request, on allow only."""
+    retry_after: int | None = None
+    """Seconds until the same may work, on 429 only."""
+    delayed: bool = False
+    """Whether the answer is to be held back for a moment."""
 
 
 def examine(policy: Policy | None, request: Request, authenticators: Sequence[Authenticator]) -> Case | Decision:

@@ -12,8 +12,8 @@ from ext_authz.engine import Decision, Request
 GRPC_SERVICE = "envoy.service.auth.v3.Authorization"
 
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-_UNAUTHENTICATED, _PERMISSION_DENIED, _UNAVAILABLE = 16, 7, 14
-_GRPC_STATUS = {401: _UNAUTHENTICATED, 503: _UNAVAILABLE}
+_UNAUTHENTICATED, _PERMISSION_DENIED, _RESOURCE_EXHAUSTED, _UNAVAILABLE = 16, 7, 8, 14
+_GRPC_STATUS = {401: _UNAUTHENTICATED, 429: _RESOURCE_EXHAUSTED, 503: _UNAVAILABLE}
 """google.rpc.Code by HTTP status; all others are PERMISSION_DENIED."""
 _NO_ADDRESS = "unknown"
 
@@ -108,6 +108,8 @@ def _deny(response: external_auth_pb2.CheckResponse, decision: Decision, request
     _header(denied.headers.add(), "content-type", "application/problem+json")
     if decision.challenge is not None:
         _header(denied.headers.add(), "www-authenticate", decision.challenge)
+    if decision.retry_after is not None:
+        _header(denied.headers.add(), "retry-after", str(decision.retry_after))
     denied.body = json.dumps(
         {
             "type": f"urn:gatectl:error:{reason.code}",

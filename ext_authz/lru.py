@@ -29,6 +29,10 @@ class Lru(Generic[K, V]):
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return len(self._entries)
+
     def discard(self, key: K) -> None:
         """Forget an entry, if it is there."""
         self._entries.pop(key, None)

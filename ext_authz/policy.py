@@ -5,9 +5,10 @@ Nothing here does I/O. A document of an unknown ``format`` is refused whole: a s
 understands a policy would half enforce it.
 """
 
-from typing import Any, Literal, TypeGuard
+import ipaddress
+from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 FORMAT: Literal[1] = 1
 
@@ -68,6 +69,14 @@ def is_name(value: Any) -> TypeGuard[str]:
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""A network in CIDR notation, without host bits; one address is a network, too."""
 
 
 class Jwks(_Document):
@@ -202,6 +211,20 @@ class Route(_Document):
     """Set on routes matched by template (``/customers/{id}``): where path variables come from."""
 
 
+class Throttling(_Document):
+    """What becomes of a client address, or of a key id, that fails to authenticate again and again.
+
+    More than ``slow_after`` failures in a window are answered late; from ``refuse_after`` on nothing unknown is looked
+    at for the time of a block. ``exempt`` are networks (CIDR) whose failures count for no address.
+    """
+
+    slow_after: int = Field(ge=1)
+    refuse_after: int = Field(ge=1)
+    window_ms: int = Field(ge=1)
+    block_ms: int = Field(ge=1)
+    exempt: tuple[Network, ...] = ()
+
+
 class Policy(_Document):
     """Everything ext_authz obeys for one revision of one gateway; ``routes`` is keyed by route id."""
 
@@ -214,6 +237,8 @@ class Policy(_Document):
     """How long the last known denylist stays in force while Redis is away; then no token can be judged."""
     identity_token: IdentityToken | None = None
     forward_credentials: bool = False
+    throttling: Throttling | None = None
+    """None: failures are not counted."""
     routes: dict[str, Route]
 
 

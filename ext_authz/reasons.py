@@ -34,6 +34,9 @@ CREDENTIAL_DUPLICATED = Reason("credential-duplicated", 400, "A credential was s
 CREDENTIALS_AMBIGUOUS = Reason("credentials-ambiguous", 400, "More than one kind of credential was sent.")
 CREDENTIAL_NOT_ACCEPTED = Reason("credential-not-accepted", 401, "This route does not take that kind of credential.")
 
+# failures before this one
+TOO_MANY_FAILURES = Reason("too-many-failures", 429, "Too many credentials were not accepted; try again later.")
+
 # authentication by API key
 KEY_INVALID = Reason("key-invalid", 401, "The API key is not valid.")
 KEY_EXPIRED = Reason("key-expired", 401, "The API key has expired.")

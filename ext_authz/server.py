@@ -21,6 +21,8 @@ from ext_authz.jwks import follow_jwks
 from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
+from ext_authz.shared_failures import share_failures
+from ext_authz.throttle import Throttle
 from serving.endpoint import Page, json_body
 from serving.policies import PolicyBook
 from serving.service import Register, Service
@@ -42,12 +44,14 @@ class Authorization:
         watch: Watch | None = None,
         identity_tokens: IdentityTokens | None = None,
         trail: Trail | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._policies = policies
         self._authenticators = authenticators
         self._watch = watch
         self._identity_tokens = identity_tokens or IdentityTokens(IdentityKeys(None))
         self._trail = trail
+        self._throttle = throttle
 
     async def check(self, check_request: bytes, _context: object = None) -> bytes:
         """One Check. Whatever goes wrong, the answer is a denial."""
@@ -64,18 +68,25 @@ class Authorization:
         telemetry.observe(decision, time.perf_counter() - started)
         if self._trail is not None and not decision.allow:
             self._trail.write("request.refused", **telemetry.refusal(request, decision))
+        if decision.delayed and self._throttle is not None:
+            await self._throttle.delay()
         return response
 
     async def _decide(self, request: Request) -> Decision:
         case = engine.examine(self._policies.get(request.revision), request, self._authenticators)
-        if isinstance(case, Decision):
-            decision = case
-        else:
-            decision = engine.decide(case, await self._authenticate(case))
-            decision = self._identity_tokens.vouch(case.policy, decision, time.time())
+        decision = case if isinstance(case, Decision) else await self._judge(case)
         if self._watch is not None:
             self._watch(request, case, decision)
         return decision
+
+    async def _judge(self, case: Case) -> Decision:
+        throttle = self._throttle
+        refusal = throttle.refuse(case, time.monotonic()) if throttle is not None else None
+        if refusal is not None:
+            return refusal
+        outcomes = await self._authenticate(case)
+        decision = self._identity_tokens.vouch(case.policy, engine.decide(case, outcomes), time.time())
+        return throttle.weigh(case, outcomes, decision, time.monotonic()) if throttle is not None else decision
 
     async def _authenticate(self, case: Case) -> list[Outcome]:
         now, outcomes = time.time(), list[Outcome]()
@@ -103,11 +114,14 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(values["state_dir"], policies))
         denylists = await stack.enter_async_context(follow_denylists(redis, policies))
+        throttle = await stack.enter_async_context(share_failures(redis, policies))
         uses = await stack.enter_async_context(follow_uses(redis))
         signing = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
         keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
         authenticators = table(keys, sources, denylists)
-        yield Authorization(policies, authenticators, identity_tokens=IdentityTokens(signing), trail=trail).register
+        yield Authorization(
+            policies, authenticators, identity_tokens=IdentityTokens(signing), trail=trail, throttle=throttle
+        ).register
 
 
 def pages(values: Values) -> dict[str, Page]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from ext_authz.engine import Decision, Request
 
@@ -26,9 +26,16 @@ IDENTITY_TOKENS = Counter(
     "Signed identities handed to upstreams, by result: signed, cached or no_key.",
     ("result",),
 )
+THROTTLED = Counter(
+    "ext_authz_throttled",
+    "Failures answered late (slowed), and refusals with 429: by address, by key, or for want of room to delay (crowd).",
+    ("stage",),
+)
+DELAYED = Gauge("ext_authz_delayed", "Answers held back at the moment.", multiprocess_mode="livesum")
+BLOCKED = Gauge("ext_authz_blocked", "Addresses and key ids that are blocked.", ("kind",), multiprocess_mode="livemax")
 CHECK_SECONDS = Histogram(
     "ext_authz_check_seconds",
-    "Time to answer a check, without gRPC's own part.",
+    "Time to decide a check, without gRPC's own part and without what a failure is held back for.",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 

@@ -111,6 +111,14 @@ def _address(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        message = "a network is needed, without bits behind its prefix, such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32"
+        raise PydanticCustomError("malformed", message) from None
+
+
 def _bracketed(endpoint: str) -> str:
     if endpoint.startswith("["):
         _address(endpoint[1:].partition("]")[0])
@@ -204,6 +212,8 @@ Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[Text, AfterValidator(_address)]
 """An IP address."""
+Network = Annotated[Text, AfterValidator(_network)]
+"""Addresses in CIDR notation; one address is a network, too, and gets its length."""
 Endpoint = Annotated[
     str,
     StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"),

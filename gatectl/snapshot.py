@@ -83,6 +83,15 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class AddressLimit:
+    """How much Envoy takes from one client address; ``exempt`` are networks as (address, prefix length)."""
+
+    requests: int
+    window_ms: int
+    exempt: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Host name or IP address, and port."""
 
@@ -220,5 +229,6 @@ class Snapshot:
     """Lower-case request headers that may carry a credential: what ext_authz is shown."""
     fail_closed_limits: bool
     """Refuse when the limiter cannot answer."""
+    address_limit: AddressLimit | None
     authz: authz.Policy
     limits: limits.Policy

@@ -12,6 +12,7 @@ from gatectl.changes.tls import tls_openings
 from ratelimit_svc import policy as limits
 
 _CORS = "envoy.filters.http.cors"
+_ADDRESSES = "envoy.filters.http.local_ratelimit"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def effects(before: Contents | None, after: Contents, *, nameless: bool = False)
         *_limits(before.limits, after.limits, _spared(was, now)),
         *_listener(before, after),
         *tls_openings(before, after),
+        *_addresses(_address_limit(before), _address_limit(after)),
         *_browsers(was, now),
     )
     found = (*_cuts(before, after), *(Effect("opens-access", *one) for one in dict.fromkeys(opened)))
@@ -94,6 +96,18 @@ def _listener(before: Contents, after: Contents) -> Iterator[Opening]:
         yield "listener", "it can be reached at another address"
 
 
+def _addresses(was: dict[str, Any], now: dict[str, Any]) -> Iterator[Opening]:
+    if was == now or not was:
+        return
+    if not now:
+        yield "abuse", "no limit holds an address any more"
+        return
+    old, new = was["descriptors"][0]["token_bucket"], now["descriptors"][0]["token_bucket"]
+    per_second = [one["tokens_per_fill"] / float(one["fill_interval"].removesuffix("s")) for one in (old, new)]
+    if new["max_tokens"] > old["max_tokens"] or per_second[1] > per_second[0]:
+        yield "abuse", "an address may send more than before, at once or over time"
+
+
 def _browsers(was: Routing, now: Routing) -> Iterator[Opening]:
     old, new = _cors(was), _cors(now)
     for name, policy in new.items():  # nobody reached a new route before, from whichever site
@@ -106,6 +120,12 @@ def _browsers(was: Routing, now: Routing) -> Iterator[Opening]:
 def _trusted_hops(contents: Contents) -> int:
     manager = contents.listener["filter_chains"][0]["filters"][-1]["typed_config"]
     return int(manager.get("xff_num_trusted_hops", 0))
+
+
+def _address_limit(contents: Contents) -> dict[str, Any]:
+    """Envoy's limit for each address; empty when there is none."""
+    manager = contents.listener["filter_chains"][0]["filters"][-1]["typed_config"]
+    return next((dict(one["typed_config"]) for one in manager["http_filters"] if one["name"] == _ADDRESSES), {})
 
 
 def _cors(routing: Routing) -> dict[str, dict[str, set[str]]]:

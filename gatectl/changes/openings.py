@@ -132,29 +132,46 @@ def _loses(
 def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
     known = {issuer.issuer: issuer for issuer in old.issuers}
     for issuer in new.issuers:
-        was, title = known.get(issuer.issuer), f'issuer "{issuer.name}"'
-        if was is None:
-            yield title, "tokens of another issuer are trusted"
-            continue
-        for field in ("audiences", "algorithms"):
-            if not set(getattr(issuer, field)) <= set(getattr(was, field)):
-                yield title, f"more {field} are accepted"
-        if (was.jwks.file, was.jwks.url) != (issuer.jwks.file, issuer.jwks.url):
-            yield title, "its keys come from another place"
-        if _claims(was) != _claims(issuer):
-            yield title, "its claims are read otherwise: who is who, and with which roles"
-        if issuer.max_lifetime_seconds > was.max_lifetime_seconds:
-            yield title, "tokens that live for longer are accepted, also ones that were revoked long ago"
-        if issuer.jwks.max_stale_seconds > was.jwks.max_stale_seconds:
-            yield title, "keys that cannot be renewed are trusted for longer"
-        if issuer.leeway_seconds > was.leeway_seconds:
-            yield title, "tokens are accepted for longer after they have expired"
+        was = known.get(issuer.issuer)
+        found = _issuer(was, issuer) if was is not None else ("tokens of another issuer are trusted",)
+        yield from ((f'issuer "{issuer.name}"', opened) for opened in found)
     if known and new.issuers and new.revocations_stale_seconds > old.revocations_stale_seconds:
         yield "authentication", "a revoked token goes on for longer while Redis is away"
     if new.forward_credentials and not old.forward_credentials:
         yield "authentication", "upstreams get the credentials of callers"
+    if old.throttling != new.throttling and _more_guesses(old.throttling, new.throttling):
+        yield "abuse", "more failures to authenticate are borne, or from more addresses"
     if new.api_keys is not None:
         yield from _api_keys(old.api_keys, new.api_keys)
+
+
+def _issuer(old: authz.Issuer, new: authz.Issuer) -> Iterator[str]:
+    for field in ("audiences", "algorithms"):
+        if not set(getattr(new, field)) <= set(getattr(old, field)):
+            yield f"more {field} are accepted"
+    if (old.jwks.file, old.jwks.url) != (new.jwks.file, new.jwks.url):
+        yield "its keys come from another place"
+    if _claims(old) != _claims(new):
+        yield "its claims are read otherwise: who is who, and with which roles"
+    if new.max_lifetime_seconds > old.max_lifetime_seconds:
+        yield "tokens that live for longer are accepted, also ones that were revoked long ago"
+    if new.jwks.max_stale_seconds > old.jwks.max_stale_seconds:
+        yield "keys that cannot be renewed are trusted for longer"
+    if new.leeway_seconds > old.leeway_seconds:
+        yield "tokens are accepted for longer after they have expired"
+
+
+def _more_guesses(old: authz.Throttling | None, new: authz.Throttling | None) -> bool:
+    """May anybody guess more often than before, at once or over time, or sooner again?"""
+    if old is None or new is None:
+        return new is None
+    return (
+        new.slow_after > old.slow_after
+        or new.refuse_after > old.refuse_after
+        or new.window_ms < old.window_ms
+        or new.block_ms < old.block_ms
+        or not set(new.exempt) <= set(old.exempt)
+    )
 
 
 def _claims(issuer: authz.Issuer) -> tuple[object, ...]:

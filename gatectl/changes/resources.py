@@ -103,9 +103,16 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
     hidden: set[tuple[str, str]] = set()
     tainted = {tuple(pointer.split("/")[1:]) for pointer in record.secrets}
     sections = {path[0] for path in tainted}
-    if sections - {"upstreams", "routes", "rate_limits", "cors", "authentication", "listener", "development"} or any(
-        path[-1] in {"name", "id"} for path in tainted
-    ):
+    if sections - {
+        "upstreams",
+        "routes",
+        "rate_limits",
+        "cors",
+        "authentication",
+        "listener",
+        "abuse",
+        "development",
+    } or any(path[-1] in {"name", "id"} for path in tainted):
         return None  # names are everywhere
     hidden |= {("cluster", cluster_id(path[1])) for path in tainted if path[0] == "upstreams"}
     routes = record.effective["routes"]
@@ -119,7 +126,7 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
         hidden.add(("virtual host", "*"))
     if sections & {"cors", "rate_limits"}:
         hidden |= {("envoy route", "*"), ("limit", "*"), ("policy", "*")}
-    if sections & {"authentication", "listener"}:
+    if sections & {"authentication", "listener", "abuse"}:
         hidden |= {("listener", "*"), ("policy", "*")}
     return hidden
 

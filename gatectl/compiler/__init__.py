@@ -1,5 +1,6 @@
 """Spec → Snapshot: pure, one file for each part of the language."""
 
+from gatectl.compiler.abuse import compile_address_limit
 from gatectl.compiler.access import compile_access
 from gatectl.compiler.limits import compile_limits
 from gatectl.compiler.routes import compile_virtual_hosts
@@ -31,6 +32,7 @@ def compile_spec(spec: Spec) -> Snapshot:
         virtual_hosts=compile_virtual_hosts(spec),
         credential_headers=("authorization", *(_key_headers(api_keys) if api_keys else ())),
         fail_closed_limits=spec.rate_limiting.when_redis_is_away == "deny",
+        address_limit=compile_address_limit(spec.abuse),
         authz=compile_access(spec),
         limits=compile_limits(spec),
     )

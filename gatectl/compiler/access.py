@@ -1,6 +1,7 @@
 """Authentication and access → the policy that ext_authz obeys."""
 
 from ext_authz import policy as authz
+from gatectl.compiler.abuse import compile_throttling
 from gatectl.compiler.limits import UNSEALED
 from gatectl.compiler.names import local_jwks_file, route_id
 from gatectl.spec import model
@@ -17,6 +18,7 @@ def compile_access(spec: model.Spec) -> authz.Policy:
         revocations_stale_seconds=authentication.token_revocation.stale // 1000,
         identity_token=_identity_token(authentication.identity_token, spec.name),
         forward_credentials=authentication.forward_credentials,
+        throttling=compile_throttling(spec.abuse),
         routes={route_id(route.name): _route(route) for route in sorted(spec.routes, key=lambda route: route.name)},
     )
 

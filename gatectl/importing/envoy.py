@@ -14,7 +14,7 @@ from gatectl.importing.envoy_match import NotSayableError
 from gatectl.importing.envoy_routes import Found, route_of
 from gatectl.importing.names import Names, slug
 from gatectl.importing.result import Imported, frozen, sealed
-from gatectl.spec.model import Listener, Route, Section, Upstream
+from gatectl.spec.model import Abuse, Listener, Route, Section, Upstream
 from gatectl.spec.overlap import shadowed
 
 _OURS = "upstream-"
@@ -25,10 +25,12 @@ def import_envoy(name: str, text: str) -> Imported:
     """The spec of a config_dump or a bootstrap. Raises SpecError when it is neither, or has no route to carry over."""
     notes = Notes()
     dump = read_dump(name, text)
-    listener, configuration = envoy_listener.listener_of(dump, notes)
+    listener, abuse, configuration = envoy_listener.listener_of(dump, notes)
     for field, value in list(listener.items()):
         if not _is_valid(Listener, {field: value}, "the listener", notes):
             del listener[field]
+    if not _is_valid(Abuse, abuse, "the limit by address", notes):
+        abuse = {}
     found, virtual_hosts = _virtual_hosts(configuration, notes)
     upstreams, names = _upstreams(dump, found, notes)
     routes = _routes(virtual_hosts, upstreams, names, notes)
@@ -50,6 +52,7 @@ def import_envoy(name: str, text: str) -> Imported:
         "name": slug(dump.gateway) or "imported",
         **({"listener": listener} if listener else {}),
         "authentication": {"api_keys": {"header": "X-API-Key"}},
+        **({"abuse": abuse} if abuse else {}),
         "upstreams": {names[cluster]: upstream for cluster, upstream in upstreams.items()},
         "routes": routes,
     }

@@ -106,8 +106,9 @@ class Security:
             self._issuer(name, found, None)
         else:
             what = {"apiKey": "an API key outside of headers", "http": "HTTP authentication other than bearer"}
-            message = f'the security scheme "{name}" is not carried over: {what.get(kind, kind)} is not supported'
-            self._document.note(message, found.at)
+            message = f'the security scheme "{name}" is not carried over: {what.get(kind, kind)}'
+            hint = "name it in authentication.api_keys, if it is a key and no session" if kind == "apiKey" else None
+            self._document.note(message, found.at, hint)
         return kind
 
     def _key_header(self, name: str, node: Node) -> None:

@@ -24,8 +24,12 @@ NEWER_THAN_THE_LIBRARY: dict[str, frozenset[str]] = {
 """Messages of Envoy 1.40 that envoy-data-plane does not know yet, with the fields that we use."""
 
 
-UNSPELLABLE = frozenset({"consecutive_5xx"})
-"""Fields that the library's JSON reader cannot spell (it looks for ``consecutive_5_xx``)."""
+UNREADABLE: dict[str, str] = {
+    "consecutive_5xx": "envoy.config.cluster.v3.OutlierDetection",
+    "enable_retry_after_header": "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+}
+"""Single fields, with their message, that the library's JSON reader cannot spell (it looks for ``consecutive_5_xx``)
+or does not know yet."""
 
 
 def check(bundle: Bundle) -> list[Diagnostic]:
@@ -79,7 +83,7 @@ def _without_newer(value: Any) -> Any:
         return value
     fields = NEWER_THAN_THE_LIBRARY.get(str(value.get(TYPE, "")).removeprefix(_PREFIX))
     if fields is None:
-        return {key: _without_newer(child) for key, child in value.items() if key not in UNSPELLABLE}
+        return {key: _without_newer(child) for key, child in value.items() if key not in UNREADABLE}
     unknown = set(value) - fields - {TYPE}
     if unknown:
         raise KeyError(f"Unknown field {sorted(unknown)[0]!r} in {value[TYPE]}")

@@ -133,6 +133,13 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
             yield Diagnostic("GC0104", f"{_limit(draft, index)} counts by the same thing twice", at)
 
 
+def _abuse(draft: Draft) -> Iterator[Diagnostic]:
+    if draft.abuse.slow_after > draft.abuse.refuse_after:
+        said = "slow_after" if draft.at("abuse", "slow_after") is not None else "refuse_after"
+        message = "abuse: slow_after is more than refuse_after: nobody would be slowed before being refused"
+        yield Diagnostic("GC0108", message, draft.tree.find(("abuse", said)).at, "make slow_after the smaller one")
+
+
 def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
     header = draft.at("authentication", "api_keys", "header")
     if header is not None and str(header.value).lower() == "cookie":
@@ -189,6 +196,7 @@ CHECKS: tuple[Check, ...] = (
     _duplicates,
     _exactly_one,
     _contradictions,
+    _abuse,
     _credential_headers,
     _empty_rules,
     _path_variables,

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gatectl.spec.model import Cors, Development, Jwt, ListenerTls, RateLimit, Route, Section, Spec, Upstream
+from gatectl.spec.model import Abuse, Cors, Development, Jwt, ListenerTls, RateLimit, Route, Section, Spec, Upstream
 from gatectl.spec.tree import Node
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -23,6 +23,7 @@ class Draft:
     limits: list[tuple[int, RateLimit]]
     issuers: list[tuple[int, Jwt]]
     cors: list[tuple[Path, Cors]]
+    abuse: Abuse
     development: Development
     authenticates: bool
     listener_tls: ListenerTls | None = None
@@ -64,6 +65,7 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
         list(enumerate(spec.rate_limits)),
         list(enumerate(spec.authentication.jwt)),
         cors,
+        spec.abuse,
         spec.development,
         spec.authentication.api_keys is not None or bool(spec.authentication.jwt),
         spec.listener.tls,
@@ -72,7 +74,7 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
 
 def of_tree(tree: Node) -> Draft:
     """What can be understood of a spec with type errors; those are reported elsewhere."""
-    empty = Draft(tree, {}, [], [], [], [], Development(), authenticates=True)
+    empty = Draft(tree, {}, [], [], [], [], Abuse(), Development(), authenticates=True)
     upstreams = [(name, _section(Upstream, empty.at("upstreams", name))) for name in empty.keys("upstreams")]
     return Draft(
         tree,
@@ -81,6 +83,7 @@ def of_tree(tree: Node) -> Draft:
         _sections(RateLimit, empty.at("rate_limits")),
         _sections(Jwt, empty.at("authentication", "jwt")),
         [],
+        _section(Abuse, empty.at("abuse")) or Abuse(),
         _section(Development, empty.at("development")) or Development(),
         authenticates=bool(empty.keys("authentication")),
         listener_tls=_section(ListenerTls, empty.at("listener", "tls")),

@@ -116,6 +116,7 @@ def make_gateway(spec: Path = SPEC) -> Iterator[Gateway]:
         "UNUSED_PORT": str(unused),
         "STATIC_KEY_SHA256": hashlib.sha256(STATIC_KEY.encode()).hexdigest(),
         "PYTHONPATH": str(ROOT),
+        "GATECTL_PEPPER": "a-pepper-of-the-end-to-end-tests",
     }
     copy = directory / "gateway.yaml"
     shutil.copy(spec, copy)

@@ -36,11 +36,12 @@ FRAGMENTS = {
     "gatectl keys create",
     "gatectl tokens mint",
     "gatectl tokens reinstate ID",
-    "gatectl keys rotate",
-    "gatectl keys import",
 }
 """Mentioned by name only."""
 NEEDS = {
+    "gatectl keys import keys.jsonl": ("gatectl keys export --to keys.jsonl",),
+    "gatectl keys import keys.jsonl --dry-run": ("gatectl keys export --to keys.jsonl",),
+    "gatectl keys import - -f gateway.yaml < keys.jsonl": ("gatectl keys export --to keys.jsonl",),
     "gatectl apply plan.json": ("gatectl plan --out plan.json",),
     "gatectl rollback --auto-approve": (
         "gatectl apply -f gateway.yaml -f prod.yaml --auto-approve",

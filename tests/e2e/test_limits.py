@@ -74,5 +74,19 @@ def test_raising_a_limit_takes_effect_at_once(gateway: Gateway) -> None:
     assert statuses.count(404) == 5
 
 
+def test_who_goes_on_guessing_is_refused_and_a_good_client_beside_him_is_not(gateway: Gateway) -> None:
+    abuse = "abuse: {slow_after: 2, refuse_after: 3, block: 1h, exempt: []}\nupstreams:"
+    gateway.apply(gateway.edited(("upstreams:", abuse)))
+    assert gateway.get("/api/v1/tickets", "alice").status_code == 200
+    wrong = [gateway.get("/api/v1/tickets", headers={"x-api-key": f"guess {number}"}) for number in range(5)]
+    assert [response.status_code for response in wrong] == [401, 401, 401, 429, 429]
+    assert wrong[2].elapsed.total_seconds() >= 0.5 > wrong[3].elapsed.total_seconds()
+    assert is_problem(wrong[3])
+    assert wrong[3].json()["type"] == "urn:gatectl:error:too-many-failures"
+    assert 3590 <= int(wrong[3].headers["retry-after"]) <= 3600
+    assert gateway.get("/api/v1/tickets", "alice").status_code == 200
+    assert gateway.get("/healthz").status_code == 200
+
+
 def credential(gateway: Gateway, user: str) -> dict[str, str]:
     return {"x-api-key": gateway.keys[user]}

@@ -137,14 +137,17 @@ ALL_REASONS = [value for value in vars(reasons).values() if isinstance(value, Re
 @pytest.mark.parametrize("reason", [r for r in ALL_REASONS if r.status != 200], ids=lambda reason: reason.code)
 def test_every_refusal_is_a_complete_problem(reason: Reason) -> None:
     challenge = 'ApiKey realm="x"' if reason.status == 401 else None
-    decision = Decision(allow=False, reason=reason, challenge=challenge)
+    retry_after = 7 if reason.status == 429 else None
+    decision = Decision(allow=False, reason=reason, challenge=challenge, retry_after=retry_after)
     response = external_auth_pb2.CheckResponse.FromString(envoy_api.respond(decision, request()))
-    assert response.status.code == {401: 16, 503: 14}.get(reason.status, 7)
+    assert response.status.code == {401: 16, 429: 8, 503: 14}.get(reason.status, 7)
     assert response.WhichOneof("http_response") == "denied_response"
     denied = response.denied_response
     assert denied.status.code == reason.status
-    assert headers_of(denied) == {"content-type": "application/problem+json"} | (
-        {"www-authenticate": challenge} if challenge else {}
+    assert headers_of(denied) == (
+        {"content-type": "application/problem+json"}
+        | ({"www-authenticate": challenge} if challenge else {})
+        | ({"retry-after": "7"} if retry_after else {})
     )
     assert all(
         option.append_action == base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD for option in denied.headers

@@ -157,7 +157,7 @@ async def worker(redis_url: str, tmp_path: Path) -> AsyncIterator[grpc.aio.Chann
     book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    values = settings.read("ext-authz", SERVICE.settings, ["--redis-url", redis_url], {})
+    values = settings.read("ext-authz", SERVICE.settings, ["--redis-url", redis_url], {"EXT_AUTHZ_PEPPER": PEPPER})
     async with open_worker(Values(values, state_dir=tmp_path), book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -184,6 +184,20 @@ async def test_a_worker_that_has_ended_left_every_refusal_in_the_trail(tmp_path:
         ("request.refused", reason) for reason in ("credential-missing", "route-unknown", "internal-error")
     ]
     assert verify(lines(tmp_path / "audit", "ext_authz")).breaks == []
+
+
+async def test_a_worker_that_ends_has_written_which_keys_were_used(valkey: Valkey, tmp_path: Path) -> None:
+    key, parsed = api_key.mint()
+    record = api_key.KeyRecord(id=parsed.id, hash=Peppers().seal(key), user="bob", created_at="2026-01-01T00:00:00Z")
+    operator = connect(valkey.url)
+    await operator.hset(api_key.redis_key("support"), parsed.id, record.model_dump_json())
+    before = int(time.time())
+    async with worker(valkey.url, tmp_path) as opened:
+        stub = external_auth_pb2_grpc.AuthorizationStub(opened)
+        await stub.Check(external_auth_pb2.CheckRequest.FromString(check_request(request("any", key=key))))
+    used = await operator.hget(api_key.uses_key("support"), parsed.id)
+    await operator.aclose(close_connection_pool=True)
+    assert before <= int(used) <= time.time()
 
 
 async def test_a_worker_answers_envoys_own_client_for_keys_in_redis_static_keys_and_tokens(

@@ -12,6 +12,7 @@ from tests.gatectl.test_mutations import EVERYTHING, data_of
 SHAPES: tuple[tuple[str, str], ...] = (
     (r"\d+(\.\d+)?(ms|s|m|h|d)", "{n}ms"),
     (r"\d+(B|KiB|MiB)", "{n}B"),
+    (r"[0-9a-f.:]+[.:][0-9a-f.:]*/\d+", "127.{b}.0.0/16"),
     (r"\d+/\w+", "{n}/minute"),
     (r"[0-9a-f]{64}", "{hex}"),
     (r"[A-Za-z0-9+/]{43}=", "{pin}"),
@@ -25,10 +26,13 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"user\..*", "user.{low}"),
     (r"\*\..*", "*.{word}.example"),
     (r"[A-Z]{3,6}", "{upper}"),
+    (r"every1", "{plain}"),
 )
 """What a text looks like → what its canary looks like; anything else may be a word."""
 NUMBERS = {
     "consecutive_failures": ("613", "617"),
+    "slow_after": ("13", "17"),
+    "refuse_after": ("613", "617"),
     "budget_percent": ("61", "67"),
     "healthy_threshold": ("61", "67"),
     "unhealthy_threshold": ("61", "67"),
@@ -118,10 +122,11 @@ def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> t
     first, second = (
         shape.format(
             n=f"{side}{number:03}7",
-            b=f"{side}{number % 20}",
+            b=f"{side}{number % 10}",
             hex=(f"c{kind}" * 29) + f"{number:06}",
             pin=f"canary{kind * 3}{number:04}".ljust(43, "A") + "=",
             word=f"canary-{kind * 3}-{number}",
+            plain=f"canary{kind * 3}{number}",
             low=f"canary_{kind * 3}_{number}",
             upper=f"CANARY{kind.upper() * 3}{chr(65 + number % 26)}{chr(65 + number // 26)}",
         )

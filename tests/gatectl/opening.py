@@ -19,6 +19,7 @@ SPEC: dict[str, Any] = {
     "name": "shop",
     "listener": {"address": "127.0.0.1", "trusted_proxies": 1},
     "authentication": {"api_keys": {"static": [KEY]}, "jwt": [ISSUER]},
+    "abuse": {"requests_per_address": "10/second"},
     "upstreams": {name: {"endpoints": ["127.0.0.1:1"]} for name in ("u", "v")},
     "routes": [
         {
@@ -48,6 +49,7 @@ SPEC: dict[str, Any] = {
     ],
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
+ABUSE = SPEC["abuse"]
 ADMIN, OWN, ORDERS, PAGES = range(4)
 LISTENER = f"{CUT} listener: Envoy drains the old listener and closes its open connections"
 TAKEN = "another route, which lets in others, takes requests that were its own"
@@ -101,4 +103,6 @@ def opens(what: str, message: str) -> list[str]:
 ADMIN_RULE = {"methods": ["GET", "POST"], "roles": ["admin"]}
 OWN_RULE = {"roles": ["a"], "where": {"tenant": "user.tenant"}}
 MORE = "it admits more than before, at once or over time"
+MORE_REQUESTS = opens("abuse", "an address may send more than before, at once or over time")
+MORE_GUESSES = opens("abuse", "more failures to authenticate are borne, or from more addresses")
 CORS = "browsers on more sites may call it, or may do more (CORS)"

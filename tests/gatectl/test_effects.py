@@ -8,6 +8,7 @@ import pytest
 from gatectl.changes.effects import effects
 from tests.gatectl.changing import Edit, side, warnings
 from tests.gatectl.opening import (
+    ABUSE,
     ADMIN,
     ADMIN_RULE,
     CORS,
@@ -16,6 +17,8 @@ from tests.gatectl.opening import (
     KEY,
     LISTENER,
     MORE,
+    MORE_GUESSES,
+    MORE_REQUESTS,
     NEW_PUBLIC,
     ORDERS,
     OTHER_REQUESTS,
@@ -36,6 +39,7 @@ from tests.gatectl.opening import (
 )
 from tests.gatectl.test_objects import put
 
+COOKIE = "keys come in a cookie: browsers send it by themselves, for whatever site asks them to"
 TOLD: dict[str, tuple[Edit, list[str]]] = {
     "public": (put("routes", ADMIN, "access", "public"), opens('route "admin"', NEW_PUBLIC)),
     "public, new": (add(4, {"path": "/new"}, "public"), opens('route "new"', NEW_PUBLIC)),
@@ -125,6 +129,10 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         put("authentication", "api_keys", "stale", "1h"),
         opens("api keys", "a revoked key goes on for longer while Redis is away"),
     ),
+    "a cookie": (
+        put("authentication", "api_keys", {"header": "X-API-Key", "cookie": "key", "static": [KEY]}),
+        [LISTENER, *opens("api keys", COOKIE)],
+    ),
     "a key more": (
         put("authentication", "api_keys", "static", [KEY, {**KEY, "id": "l", "sha256": "1" * 64}]),
         opens('static key "l"', "its holder gets in"),
@@ -172,6 +180,23 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         put("listener", "address", "0.0.0.0"),
         [LISTENER, *opens("listener", "it can be reached at another address")],
     ),
+    "no limit by address": (
+        gone("abuse", "requests_per_address"),
+        [LISTENER, *opens("abuse", "no limit holds an address any more")],
+    ),
+    "more from an address": (put("abuse", {**ABUSE, "requests_per_address": "11/second"}), [LISTENER, *MORE_REQUESTS]),
+    "more from an address over time": (
+        put("abuse", {**ABUSE, "requests_per_address": "9/500ms"}),
+        [LISTENER, *MORE_REQUESTS],
+    ),
+    "slowed later": (put("abuse", {**ABUSE, "slow_after": 11}), MORE_GUESSES),
+    "refused later": (put("abuse", {**ABUSE, "refuse_after": 51}), MORE_GUESSES),
+    "sooner forgotten": (put("abuse", {**ABUSE, "window": "59s"}), MORE_GUESSES),
+    "sooner again": (put("abuse", {**ABUSE, "block": "1m"}), MORE_GUESSES),
+    "exempt": (
+        put("abuse", {**ABUSE, "exempt": ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]}),
+        [LISTENER, *MORE_GUESSES],
+    ),
     "origins": (
         put("routes", PAGES, "cors", "allow_origins", ["https://a.example", "https://b.example"]),
         opens('route "pages"', CORS),
@@ -184,6 +209,8 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     "browsers' cookies": (put("routes", PAGES, "cors", "allow_credentials", True), opens('route "pages"', CORS)),
     "cors": (put("routes", ORDERS, "cors", {"allow_origins": ["https://a.example"]}), opens('route "orders"', CORS)),
     "port": (put("listener", "port", 9), [LISTENER]),
+    "less from an address": (put("abuse", {**ABUSE, "requests_per_address": "9/second"}), [LISTENER]),
+    "nobody exempt": (put("abuse", {**ABUSE, "exempt": []}), [LISTENER]),
     "body": (put("listener", "max_request_body", "2MiB"), [LISTENER]),
     "key header": (put("authentication", "api_keys", "header", "X-K"), [LISTENER]),
     "an upstream less": (
@@ -230,6 +257,9 @@ NOT_TOLD: dict[str, Edit] = {
     "plans in another order": limit(0, when={"plan": ["trial", "free"]}),
     "a route more for a limit": limit(1, routes=["admin", "orders", "pages"]),
     "a limit more": lambda spec: spec["rate_limits"].append({"name": "z", "per": ["user"], "limit": "1/day"}),
+    "stricter with failures": put(
+        "abuse", {**ABUSE, "slow_after": 1, "refuse_after": 2, "window": "1h", "block": "1h"}
+    ),
     "no cors": lambda spec: spec["routes"][PAGES].pop("cors"),
 }
 

@@ -88,6 +88,7 @@ def test_our_own_routes_come_back_as_they_were_for_every_host(round_trip: Any, t
 def test_our_own_listener_comes_back_and_nobody_is_let_in_without_credentials(round_trip: Any, tmp_path: Path) -> None:
     original, imported = round_trip
     assert reloaded(imported, tmp_path).listener == original.listener
+    assert reloaded(imported, tmp_path).address_limit == original.address_limit
     assert {route["access"] for route in imported.spec["routes"]} == {"authenticated"}
 
 

@@ -50,6 +50,7 @@ routes:
 rate_limits:
   - {name: strict, per: [user], limit: "${RATE}", routes: [open, secret]}
   - {name: gold, per: [user, api_key], limit: 5/minute, when: {plan: [gold]}}
+abuse: {requests_per_address: 1/hour, slow_after: 1, refuse_after: 1, exempt: []}  # a rehearsal is nobody's abuse
 """
 
 

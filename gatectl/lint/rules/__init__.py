@@ -1,7 +1,19 @@
 """Every rule there is, in the order of their ids. A new one is a line in the table of its topic."""
 
 from gatectl.lint.rule import Rule
-from gatectl.lint.rules import access, cors, credentials, exposure, ignoring, limits, resilience, routes, tls, upstreams
+from gatectl.lint.rules import (
+    abuse,
+    access,
+    cors,
+    credentials,
+    exposure,
+    ignoring,
+    limits,
+    resilience,
+    routes,
+    tls,
+    upstreams,
+)
 
-TOPICS = (exposure, credentials, limits, upstreams, resilience, cors, access, routes, ignoring, tls)
+TOPICS = (exposure, credentials, limits, upstreams, resilience, cors, access, routes, ignoring, tls, abuse)
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from gatectl.render.filters import body_size_limit, cors, ext_authz, ratelimit, router
+from gatectl.render.filters import body_size_limit, cors, ext_authz, local_ratelimit, ratelimit, router
 from gatectl.snapshot import Snapshot
 
 FILTERS: tuple[Callable[[Snapshot], dict[str, Any] | None], ...] = (
     cors.render,  # first: a preflight carries no credential and is answered here
+    local_ratelimit.render,  # behind CORS, so that a browser can read the refusal; before anything that costs more
     body_size_limit.render,  # before anything is asked about a request that is refused anyway
     ext_authz.render,  # who is calling, and may they?
     ratelimit.render,  # after ext_authz: limits count by who is calling

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gatectl.fields import Name, Omittable
+from gatectl.spec.model.abuse import Abuse
 from gatectl.spec.model.access import Access, AccessRule
 from gatectl.spec.model.authentication import (
     ApiKeys,
@@ -29,6 +30,7 @@ from gatectl.spec.model.section import Section
 from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream, UpstreamTls
 
 __all__ = [
+    "Abuse",
     "Access",
     "AccessRule",
     "ApiKeys",
@@ -72,6 +74,7 @@ class Spec(Section):
     name: Name
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
+    abuse: Abuse = Abuse()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
     cors: Omittable[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]

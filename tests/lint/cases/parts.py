@@ -10,6 +10,7 @@ version: 1
 name: careful
 listener: {address: 127.0.0.1}
 authentication: {api_keys: {}}
+abuse: {requests_per_address: 200/second}
 upstreams: {u: {endpoints: ["127.0.0.1:9001"], health_check: {path: /healthz}}}
 routes:
   - {name: r, match: {path: /r, methods: [GET]}, upstream: u, access: {roles: [a]}}
