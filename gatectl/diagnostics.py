@@ -5,7 +5,7 @@ Every code is listed in ``CODES`` and explained in ``docs/errors.md``; a code ne
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 CODES = {
     "GC0001": "the file cannot be read",
@@ -22,6 +22,8 @@ CODES = {
     "GC0106": "a value is out of range or malformed",
     "GC0107": "a route can never match",
     "GC0108": "two settings contradict each other",
+    "GC0109": "a certificate or key cannot be used",
+    "GC0110": "a certificate or key was not checked",
     "GC0200": "the rendered configuration is not valid Envoy API",
     "GC0201": "Envoy refuses the configuration",
     "GC0400": "the document is not what can be imported",
@@ -76,6 +78,19 @@ class Diagnostic:
         """``gateway.yaml:12:7: error[GC0103] message (hint)``."""
         place = f"{self.location}: " if self.location else ""
         return f"{place}{self.severity}[{self.code}] {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+    def data(self) -> dict[str, Any]:
+        """Plain data with stable names."""
+        at = self.location
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.hint,
+            "file": at.file if at else None,
+            "line": at.line if at else None,
+            "column": at.column if at else None,
+        }
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

@@ -1,5 +1,7 @@
 """The small types of the spec: durations, sizes, rates, names. Text in, plain numbers out."""
 
+import base64
+import hashlib
 import ipaddress
 import re
 import unicodedata
@@ -18,6 +20,7 @@ _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _RATE = re.compile(r"([0-9]{1,16})/(?:(second|minute|hour|day)|([0-9]{1,15}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d)))")
 _RATE_UNITS = {"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+_SERVER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 LONGEST_MS = 366 * 86_400_000
 
 
@@ -93,11 +96,18 @@ def _normal(path: str) -> str:
     return path
 
 
-def _address(text: str) -> str:
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
     try:
-        ipaddress.ip_address(text)
+        ipaddress.ip_address(host)
     except ValueError:
-        raise PydanticCustomError("malformed", "an IP address is needed, such as 0.0.0.0 or ::") from None
+        return False
+    return True
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise PydanticCustomError("malformed", "an IP address is needed, such as 0.0.0.0 or ::")
     return text
 
 
@@ -113,6 +123,23 @@ def _bracketed(endpoint: str) -> str:
     if endpoint.startswith("["):
         _address(endpoint[1:].partition("]")[0])
     return endpoint
+
+
+def _pin(text: str) -> str:
+    """Envoy takes the digest as it is; one of another length would match nothing."""
+    try:
+        whole = len(base64.b64decode(text, validate=True)) == hashlib.sha256().digest_size
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PydanticCustomError("malformed", "a pin is the SHA-256 of a public key in base64: 44 characters")
+    return text
+
+
+def _subject_name(text: str) -> str:
+    if "://" not in text and not _SERVER_NAME.fullmatch(text) and not is_address(text):
+        raise PydanticCustomError("malformed", "a host name, an IP address or a URI is needed")
+    return text
 
 
 def _given(value: Any) -> Any:
@@ -193,3 +220,9 @@ Endpoint = Annotated[
     AfterValidator(_bracketed),
 ]
 """``host:port``; an IPv6 address stands in brackets."""
+Pin = Annotated[str, AfterValidator(_pin)]
+"""SHA-256 of a certificate's public key (SubjectPublicKeyInfo) in base64, as in RFC 7469, section 2.4."""
+ServerName = Annotated[str, StringConstraints(pattern=rf"^{_SERVER_NAME.pattern}$", max_length=253)]
+"""A host name, as a client asks for it while it connects."""
+SubjectName = Annotated[Text, AfterValidator(_subject_name)]
+"""Whom a certificate is for: a host name, an IP address or a URI."""

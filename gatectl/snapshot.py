@@ -10,13 +10,69 @@ from typing import Literal
 from ext_authz import policy as authz
 from ratelimit_svc import policy as limits
 
+TlsVersion = Literal["TLSv1_2", "TLSv1_3"]
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """PEM files of a certificate with its chain, and of its private key."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Authority:
+    """PEM files of those who sign certificates that are believed, and of what they have revoked."""
+
+    certificates: str
+    crl: str | None = None
+
+
+@dataclass(frozen=True)
+class DownstreamTls:
+    """How clients and the gateway prove who they are. Without ``client_ca`` no client is asked."""
+
+    key_pair: KeyPair
+    min_version: TlsVersion
+    client_ca: Authority | None
+    require_client_certificate: bool
+    http2: bool
+    http3: bool
+
+
+@dataclass(frozen=True)
+class SubjectName:
+    """Whom a certificate must be for. ``kind`` is Envoy's word."""
+
+    kind: Literal["DNS", "IP_ADDRESS", "URI"]
+    value: str
+
+
+@dataclass(frozen=True)
+class UpstreamTls:
+    """How an upstream is known for what it is. Without ``ca`` it is not.
+
+    ``sni`` None: the endpoint's host name when ``auto_sni``, else none is sent. ``names`` empty: the certificate must
+    be for the name that is sent. Every pin is the base64 of a SHA-256; one must match when there are any.
+    """
+
+    ca: Authority | None
+    sni: str | None
+    auto_sni: bool
+    names: tuple[SubjectName, ...]
+    pins: tuple[str, ...]
+    key_pair: KeyPair | None
+    min_version: TlsVersion
+
 
 @dataclass(frozen=True)
 class Listener:
-    """The one listener."""
+    """Where clients connect."""
 
     address: str
     port: int
+    tls: DownstreamTls | None
     max_request_body: int
     max_request_headers_kib: int
     max_connections: int
@@ -63,6 +119,7 @@ class Cluster:
     discovery: Literal["STATIC", "STRICT_DNS"]
     lb_policy: Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH"]
     http2: bool
+    tls: UpstreamTls | None
     connect_timeout_ms: int
     max_connections: int
     max_pending_requests: int

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gatectl.changes.openings import Opening, openings
 from gatectl.changes.reach import Routing
 from gatectl.changes.resources import Contents
+from gatectl.changes.tls import tls_openings
 from ratelimit_svc import policy as limits
 
 _CORS = "envoy.filters.http.cors"
@@ -35,6 +36,7 @@ def effects(before: Contents | None, after: Contents, *, nameless: bool = False)
         *openings(before, after, was, now),
         *_limits(before.limits, after.limits, _spared(was, now)),
         *_listener(before, after),
+        *tls_openings(before, after),
         *_addresses(_address_limit(before), _address_limit(after)),
         *_browsers(was, now),
     )
@@ -43,7 +45,7 @@ def effects(before: Contents | None, after: Contents, *, nameless: bool = False)
 
 
 def _cuts(before: Contents, after: Contents) -> Iterator[Effect]:
-    if before.listener != after.listener:
+    if any(after.resources.get(("listener", name)) != one for name, one in before.of("listener").items()):
         yield Effect("cuts-connections", "listener", "Envoy drains the old listener and closes its open connections")
     for name in sorted(before.names("cluster") - after.names("cluster")):
         yield Effect(

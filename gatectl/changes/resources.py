@@ -13,7 +13,7 @@ import orjson
 
 from ext_authz import policy as authz
 from gatectl.changes.objects import Action, Change, FieldChange
-from gatectl.compiler.names import cluster_id
+from gatectl.compiler.names import ROUTES, cluster_id
 from gatectl.render.bundle import Bundle
 from gatectl.spec.record import Record
 from ratelimit_svc import policy as limits
@@ -46,9 +46,8 @@ class Contents:
 
     @property
     def listener(self) -> dict[str, Any]:
-        """The one listener."""
-        (listener,) = self.of("listener").values()
-        return dict(listener)
+        """The listener for TCP. One for HTTP/3 differs only in how its connections are made."""
+        return dict(self.resources["listener", ROUTES])
 
 
 def contents(bundle: Bundle) -> Contents:

@@ -30,6 +30,6 @@ def run(files: Files = DEFAULT_FILES, envoy: EnvoyOption = "auto", output: Outpu
         "upstreams": len(spec.upstreams),
         "rate_limits": len(spec.rate_limits),
         "envoy": candidate.seen_by_envoy,
-        "diagnostics": [],
+        "diagnostics": [one.data() for one in candidate.unchecked],
     }
     view(output).result("validated", data)

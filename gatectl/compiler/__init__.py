@@ -4,6 +4,7 @@ from gatectl.compiler.abuse import compile_address_limit
 from gatectl.compiler.access import compile_access
 from gatectl.compiler.limits import compile_limits
 from gatectl.compiler.routes import compile_virtual_hosts
+from gatectl.compiler.tls import compile_listener_tls
 from gatectl.compiler.upstreams import compile_upstreams
 from gatectl.snapshot import Listener, Snapshot
 from gatectl.spec.model import ApiKeys, Spec
@@ -18,6 +19,7 @@ def compile_spec(spec: Spec) -> Snapshot:
         listener=Listener(
             address=listener.address,
             port=listener.port,
+            tls=compile_listener_tls(listener.tls) if listener.tls is not None else None,
             max_request_body=listener.max_request_body,
             max_request_headers_kib=-(-listener.max_request_headers // 1024),
             max_connections=listener.max_connections,

@@ -1,9 +1,10 @@
 """Upstreams → clusters."""
 
-import ipaddress
 from typing import Literal
 
 from gatectl.compiler.names import cluster_id
+from gatectl.compiler.tls import compile_upstream_tls
+from gatectl.fields import is_address
 from gatectl.snapshot import Cluster, Endpoint, HealthCheck
 from gatectl.spec import model
 
@@ -25,9 +26,10 @@ def _cluster(name: str, upstream: model.Upstream) -> Cluster:
     return Cluster(
         id=cluster_id(name),
         endpoints=endpoints,
-        discovery="STATIC" if all(_is_address(endpoint.host) for endpoint in endpoints) else "STRICT_DNS",
+        discovery="STATIC" if all(is_address(endpoint.host) for endpoint in endpoints) else "STRICT_DNS",
         lb_policy=_LB_POLICY[upstream.load_balancing],
         http2=upstream.protocol == "http2",
+        tls=compile_upstream_tls(upstream.tls, endpoints) if upstream.tls is not None else None,
         connect_timeout_ms=upstream.connect_timeout,
         max_connections=breaker.max_connections,
         max_pending_requests=breaker.max_pending_requests,
@@ -52,11 +54,3 @@ def _health_check(check: model.HealthCheck) -> HealthCheck:
 def _endpoint(text: str) -> Endpoint:
     host, _, port = text.rpartition(":")
     return Endpoint(host.strip("[]"), int(port))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

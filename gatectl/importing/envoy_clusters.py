@@ -4,6 +4,7 @@ from typing import Any
 
 from gatectl.fields import LONGEST_MS
 from gatectl.importing.envoy_dump import Dump, Item, Notes, span
+from gatectl.importing.tls import tls_to
 
 _BALANCING = {"ROUND_ROBIN": "round_robin", "LEAST_REQUEST": "least_request", "RING_HASH": "ring_hash"}
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -21,7 +22,9 @@ def upstream_of(cluster: Item, dump: Dump, notes: Notes) -> dict[str, Any] | Non
         return None
     upstream: dict[str, Any] = {"endpoints": endpoints}
     if cluster.take("transport_socket") is not None:
-        notes.add("TLS to an upstream is not supported: it is asked in plain text", cluster.path, decided=True)
+        upstream["tls"] = tls_to(endpoints)
+        message = "its certificate must be for its endpoints, from an authority of the system: put in ca, sni and pins"
+        notes.add(message, cluster.path, decided=True)
     if _http2(cluster):
         upstream["protocol"] = "http2"
     balancing = cluster.take("lb_policy", str) or "ROUND_ROBIN"

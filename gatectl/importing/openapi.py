@@ -13,6 +13,7 @@ from gatectl.importing.openapi_paths import Path
 from gatectl.importing.openapi_security import Security
 from gatectl.importing.openapi_servers import Server, server_of
 from gatectl.importing.result import Imported, frozen, sealed
+from gatectl.importing.tls import tls_to
 from gatectl.spec.model import Route
 from gatectl.spec.tree import Node
 
@@ -44,7 +45,9 @@ def import_openapi(name: str, text: str) -> Imported:
         "version": 1,
         "name": gateway,
         "authentication": routes.security.authentication(),
-        "upstreams": {UPSTREAM: {"endpoints": [server.endpoint]}},
+        "upstreams": {
+            UPSTREAM: {"endpoints": [server.endpoint]} | ({"tls": tls_to([server.endpoint])} if server.tls else {})
+        },
         "routes": made,
     }
     if routes.limits:

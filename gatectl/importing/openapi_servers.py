@@ -18,6 +18,7 @@ class Server:
 
     endpoint: str
     base: str
+    tls: bool = False
 
 
 def server_of(document: Document) -> Server:
@@ -39,10 +40,8 @@ def server_of(document: Document) -> Server:
         message = f"the document names no host: the upstream is {PLACEHOLDER}, which is nobody's"
         document.note(message, at, "put the real endpoints in upstreams", decided=True)
         return Server(PLACEHOLDER, parts.path.rstrip("/"))
-    if parts.scheme == "https":
-        message = f"{host} is asked without TLS: a spec cannot say TLS to upstreams"
-        document.note(message, at, "name a port that speaks plain HTTP inside your network", decided=True)
-    return Server(f"{host}:{port or {'https': 443}.get(parts.scheme, 80)}", parts.path.rstrip("/"))
+    tls = parts.scheme == "https"
+    return Server(f"{host}:{port or (443 if tls else 80)}", parts.path.rstrip("/"), tls)
 
 
 def _url(document: Document, server: Node) -> str:

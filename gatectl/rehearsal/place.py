@@ -1,16 +1,18 @@
 """The bundle's own listener, routes and clusters, in another place.
 
 What a request meets is untouched: filters, routes, headers, limits. What differs is where it all is: the listener is a
-unix socket that takes the client's address from whoever connects, every upstream is the one echo, and both services
-are in this process.
+unix socket, without TLS, that takes the client's address from whoever connects, every upstream is the one echo, and
+both services are in this process.
 """
 
 from pathlib import Path
 from typing import Any
 
+from gatectl.compiler.names import ROUTES
 from gatectl.render.bundle import Bundle, canonical, flatten
 from gatectl.render.filters import ext_authz, ratelimit
-from gatectl.render.resources import Message, bootstrap
+from gatectl.render.resources import bootstrap
+from gatectl.render.templates import Message
 from gatectl.snapshot import Endpoint
 
 PATIENCE = "10s"
@@ -46,7 +48,9 @@ def configuration(bundle: Bundle, directory: Path) -> bytes:
     """Envoy's whole configuration (envoy.config.bootstrap.v3.Bootstrap), as JSON, for the sockets in ``directory``."""
     static = flatten(bundle, bootstrap(bundle.gateway, "rehearsal", _NOWHERE, _NOWHERE, _NOWHERE))
     resources = static["static_resources"]
+    resources["listeners"] = [one for one in resources["listeners"] if one["name"] == ROUTES]  # HTTP/3 adds no meaning
     for listener in resources["listeners"]:
+        listener["filter_chains"][0].pop("transport_socket", None)
         listener["address"] = {"pipe": {"path": str(listener_socket(directory)), "mode": 0o600}}
         listener["listener_filters"] = [_PROXY_PROTOCOL, *listener.get("listener_filters", [])]
         _be_patient(listener)
@@ -61,6 +65,7 @@ def _move(cluster: Message, directory: Path) -> None:
     socket = service_socket(directory, cluster["name"]) if service else echo_socket(directory)
     cluster["type"] = "STATIC"
     cluster.pop("health_checks", None)
+    cluster.pop("transport_socket", None)
     cluster["load_assignment"]["endpoints"] = [
         {"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}}]}
     ]

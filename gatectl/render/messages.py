@@ -6,13 +6,15 @@ machine without Envoy. Value rules (an empty name, a duplicate domain) are the r
 
 import importlib
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from gatectl.diagnostics import Diagnostic
 from gatectl.render.bundle import Bundle
-from gatectl.render.resources import Message
+from gatectl.render.templates import Message
 
 TYPE = "@type"
 _PREFIX = "type.googleapis.com/"
@@ -36,9 +38,12 @@ def check(bundle: Bundle) -> list[Diagnostic]:
     The first check imports the typed API, which takes about a second.
     """
     return [
-        Diagnostic("GC0200", f"{kind}: {error}", hint="this is a defect of a template, not of the spec")
-        for kind in ("lds", "cds", "rds")
-        for message in bundle.resource(kind)
+        Diagnostic(
+            "GC0200", f"{PurePosixPath(file).stem}: {error}", hint="this is a defect of a template, not of the spec"
+        )
+        for file in sorted(bundle.files)
+        if file.startswith("envoy/")
+        for message in orjson.loads(bundle.files[file])["resources"]
         for error in check_message(message)
     ]
 

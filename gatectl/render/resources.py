@@ -1,18 +1,15 @@
 """Snapshot → Envoy's resources, as JSON data."""
 
-from typing import Any
-
 from ext_authz import policy as authz
-from gatectl.compiler.names import ROUTES
+from gatectl.compiler.names import HTTP3, ROUTES
+from gatectl.render import transport
 from gatectl.render.filters import ext_authz as ext_authz_filter
 from gatectl.render.filters import http_filters
 from gatectl.render.filters import ratelimit as ratelimit_filter
 from gatectl.render.problems import PROBLEMS, REQUEST_ID
-from gatectl.render.templates import render
+from gatectl.render.templates import Message, render
 from gatectl.snapshot import Endpoint, Route, Snapshot
 from ratelimit_svc import policy as limits
-
-Message = dict[str, Any]
 
 AUTHZ = {
     "namespace": authz.METADATA_NAMESPACE,
@@ -40,11 +37,22 @@ Envoy's working directory, so that a bundle is the same bytes wherever it is dep
 directory, which is how ``current`` is switched, makes Envoy read them again."""
 
 
-def listener(snapshot: Snapshot) -> Message:
-    """envoy.config.listener.v3.Listener."""
-    return render(
-        "listener",
+def listeners(snapshot: Snapshot) -> list[Message]:
+    """envoy.config.listener.v3.Listener: the one for TCP, and one for QUIC if there is HTTP/3."""
+    tls = snapshot.listener.tls
+    codec = "AUTO" if tls is None or tls.http2 else "HTTP1"
+    found = [_listener(snapshot, ROUTES, "TCP", codec, transport.downstream(tls) if tls is not None else None)]
+    if tls is not None and tls.http3:
+        found.append(_listener(snapshot, HTTP3, "UDP", "HTTP3", transport.quic(tls)))
+    return found
+
+
+def _listener(snapshot: Snapshot, name: str, protocol: str, codec: str, transport_socket: Message | None) -> Message:
+    """What a request meets is the same behind every listener."""
+    manager = render(
+        "http_connection_manager",
         name=ROUTES,
+        codec=codec,
         listener=snapshot.listener,
         files=FILES,
         http_filters=http_filters(snapshot),
@@ -52,11 +60,26 @@ def listener(snapshot: Snapshot) -> Message:
         local_reply=render("local_reply", authz=AUTHZ, limits=LIMITS, problems=PROBLEMS, request_id=REQUEST_ID),
         identity_prefix=authz.IDENTITY_HEADER_PREFIX,
     )
+    chain = render(
+        "filter_chain",
+        name=ROUTES,
+        listener=snapshot.listener,
+        http_connection_manager=manager,
+        transport_socket=transport_socket,
+    )
+    return render("listener", name=name, protocol=protocol, listener=snapshot.listener, filter_chain=chain)
 
 
 def clusters(snapshot: Snapshot) -> list[Message]:
     """envoy.config.cluster.v3.Cluster, one for each upstream."""
-    return [render("cluster", cluster=cluster) for cluster in snapshot.clusters]
+    return [
+        render(
+            "cluster",
+            cluster=cluster,
+            transport_socket=transport.upstream(cluster.tls, http2=cluster.http2) if cluster.tls is not None else None,
+        )
+        for cluster in snapshot.clusters
+    ]
 
 
 def route_configuration(snapshot: Snapshot, revision: str, *, validate_clusters: bool = False) -> Message:
@@ -74,7 +97,19 @@ def route_configuration(snapshot: Snapshot, revision: str, *, validate_clusters:
         render("virtual_host", virtual_host=host, routes=[*(message(route) for route in host.routes), not_found])
         for host in snapshot.virtual_hosts
     ]
-    return render("route_configuration", name=ROUTES, virtual_hosts=virtual_hosts, validate_clusters=validate_clusters)
+    tls = snapshot.listener.tls
+    return render(
+        "route_configuration",
+        name=ROUTES,
+        virtual_hosts=virtual_hosts,
+        validate_clusters=validate_clusters,
+        alt_svc=_alt_svc(snapshot.listener.port) if tls is not None and tls.http3 else None,
+    )
+
+
+def _alt_svc(port: int) -> str:
+    """Where HTTP/3 is (RFC 7838): on the same port, and that is known for a day."""
+    return f'h3=":{port}"; ma=86400'
 
 
 def _route(route: Route, revision: str) -> Message:

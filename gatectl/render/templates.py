@@ -19,13 +19,15 @@ import yaml
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+Message = dict[str, Any]
+"""One of Envoy's messages, as plain JSON data."""
 _MARK = "\ue001"
 """A private-use character: valid in YAML, never in a template."""
 _WHOLE = re.compile(rf"{_MARK}([0-9]+){_MARK}")
 _VALUES = "__values__"
 
 
-def render(template: str, **data: Any) -> dict[str, Any]:
+def render(template: str, **data: Any) -> Message:
     """The message that ``<template>.yaml.j2`` makes of ``data``, as plain JSON data.
 
     Raises jinja2.UndefinedError for a name that ``data`` lacks, ValueError for a mark inside a longer text.

@@ -92,7 +92,7 @@ def switch(
             if report.uptime_seconds < before.uptime_seconds:  # it was restarted meanwhile: its counters began anew
                 reports[node] = report
                 continue
-            refused = report.refused_since(before)
+            refused = report.refused_since(before) or _unusable(report, before, stage)
             if refused:
                 raise EnvoyRejectionError(node, refused, _words(node, sizes[node], refused))
             for kind in KINDS:
@@ -109,10 +109,19 @@ def switch(
 
 
 def has_arrived(report: Report, stage: Stage) -> bool:
-    """A cluster that still warms up is not there yet for a route that names it."""
-    return report.warming_clusters == 0 and all(
-        report.kinds[kind].version == version for kind, version in stage.versions.items()
+    """A cluster that still warms up is not there yet for a route that names it, nor is a secret without its files."""
+    return (
+        report.warming_clusters == 0
+        and all(report.kinds[kind].version == version for kind, version in stage.versions.items())
+        and all(name in report.secrets and report.secrets[name].version for name in stage.secrets)
     )
+
+
+def _unusable(report: Report, before: Report, stage: Stage) -> list[str]:
+    """Secrets whose files are missing or broken. Envoy takes a listener without its certificate, and serves nobody."""
+    known = {name: one.refused for name, one in before.secrets.items()}
+    unread = [name for name in report.unread if name in stage.secrets]
+    return [name for name in unread if report.secrets[name].refused > known.get(name, 0)]
 
 
 def settle(revision: str, nodes: Sequence[Node]) -> None:

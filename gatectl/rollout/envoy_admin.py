@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from gatectl.rollout.certificates import Certificate, parse
 
 KINDS = ("lds", "cds", "rds")
 _PREFIX = {"lds": "listener_manager.lds", "cds": "cluster_manager.cds", "rds": f"http.{ROUTES}.rds.{ROUTES}"}
+_SECRET = re.compile(r"^sds\.(.+)\.update_rejected: ", re.MULTILINE)
 _STAT = re.compile(r"^([^:]+): (.*)$", re.MULTILINE)
 
 
@@ -33,6 +35,13 @@ class Report:
     kinds: dict[str, Progress]
     warming_clusters: int
     uptime_seconds: int
+    secrets: Mapping[str, Progress] = field(default_factory=dict)
+    """Certificates and those who sign them, by the name of the secret. A version means that its files were read."""
+
+    @property
+    def unread(self) -> list[str]:
+        """The secrets whose files could not be read, ever since they were asked for."""
+        return [name for name, one in self.secrets.items() if one.version is None and one.refused]
 
     def refused_since(self, before: "Report") -> list[str]:
         """The kinds that were refused since an earlier reading of the same process."""
@@ -81,6 +90,7 @@ class EnvoyAdmin:
                 {kind: _progress(stats, prefix) for kind, prefix in _PREFIX.items()},
                 int(stats.get("cluster_manager.warming_clusters", 0)),
                 int(stats.get("server.uptime", 0)),
+                {name: _progress(stats, f"sds.{name}") for name in _SECRET.findall(text)},
             )
         except (httpx.HTTPError, ValueError):
             return None
@@ -146,7 +156,7 @@ class EnvoyAdmin:
 
 
 _FILTER = (
-    r"(^|\.)(lds|cds|rds\..*)\.(version_text|update_rejected|update_failure|update_time)$"
+    r"(^|\.)(lds|cds|rds\..*|sds\..*)\.(version_text|update_rejected|update_failure|update_time)$"
     r"|warming_clusters$|^server\.uptime$"
 )
 

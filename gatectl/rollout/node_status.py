@@ -1,12 +1,13 @@
 """What an Envoy obeys, file by file, and why it does not obey what is in force."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from gatectl.diagnostics import Diagnostic
+from gatectl.render.bundle import Bundle
 from gatectl.rollout.blame import tellable
 from gatectl.rollout.certificates import Certificate
 from gatectl.rollout.converge import logged
@@ -97,7 +98,20 @@ def judge(node: Node, answered: Answered, goal: Goal, store: Store) -> NodeStatu
     if report.warming_clusters:
         text = f"{report.warming_clusters} of its clusters warm up"
         kinds["cds"] = Kind("pending", kinds["cds"].version, kinds["cds"].taken_at, kinds["cds"].refused, text)
+    for kind in _unread(report, store.bundle(offered) if offered and report.unread else None):
+        text = "files of its TLS cannot be read, so connections are refused: see its log"
+        kinds[kind] = Kind("not ready", kinds[kind].version, kinds[kind].taken_at, kinds[kind].refused, text)
     return NodeStatus(node.name, node.admin.address, None, answered.info, kinds, answered.certificates)
+
+
+def _unread(report: Report, bundle: Bundle | None) -> Iterator[str]:
+    """The kinds of file that need a secret which Envoy could not read. It takes them all the same."""
+    if bundle is None:
+        return
+    for kind in ("lds", "cds"):
+        text = bundle.files[f"envoy/{kind}.json"].decode()
+        if any(f'"{name}"' in text for name in report.unread):
+            yield kind
 
 
 def _state(kind: str, report: Report, goal: Goal, offered: str | None, moved_at: int) -> State:

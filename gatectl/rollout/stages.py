@@ -6,6 +6,7 @@ holds the clusters of both.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from gatectl.render.bundle import Bundle, canonical
 
@@ -24,6 +25,11 @@ class Stage:
     bundle: Bundle
     versions: dict[str, str]
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What Envoy calls the certificates that it needs."""
+        return tuple(PurePosixPath(file).stem for file in self.bundle.secrets)
+
 
 def stages(old: Bundle | None, new: Bundle) -> list[Stage]:
     """The generations to switch to one after the other; the last one is ``new`` itself."""
@@ -33,12 +39,13 @@ def stages(old: Bundle | None, new: Bundle) -> list[Stage]:
     before, after = _clusters(old), _clusters(new)
     both = f"{old.revision}+{new.revision}"
     union = canonical({"version_info": both, "resources": [*({**before, **after}).values()]}).encode()
+    secrets = {**old.secrets, **new.secrets}  # the name of a secret never changes its meaning
     way: list[Stage] = []
     if set(after) - set(before):  # the new clusters, under the old routes
-        bundle = replace(old, files={**old.files, CDS: union})
+        bundle = replace(old, files={**old.files, **secrets, CDS: union})
         way.append(Stage(both, bundle, {"lds": old.revision, "cds": both, "rds": old.revision}))
     if set(before) - set(after):  # the new routes, over the clusters of both
-        bundle = replace(new, files={**new.files, CDS: union})
+        bundle = replace(new, files={**new.files, **secrets, CDS: union})
         name, versions = f"{new.revision}+{old.revision}", {"lds": new.revision, "cds": both, "rds": new.revision}
         way.append(Stage(name, bundle, versions))
     return [*way, final]

@@ -9,7 +9,7 @@ import watchfiles
 
 from gatectl.diagnostics import Diagnostic, GatectlError, SpecError
 from gatectl.rollout.proposal import Place, propose
-from gatectl.runtime import issuers, session
+from gatectl.runtime import issuers, local_tls, session
 from gatectl.runtime.session import Options
 from gatectl.spec import sources
 from gatectl.spec.model import Development
@@ -77,6 +77,7 @@ class Reload:
             if first and not proposal.plan.changed:
                 return
             issuers.ensure_local_issuers(spec, state_dir)
+            local_tls.ensure_local_certificate(spec, state_dir)
             receipt = proposal.carry_out(APPLY_SECONDS, None, lambda _: None)
         finally:
             proposal.targets.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatectl.compiler import names
 from gatectl.diagnostics import GatectlError
 from gatectl.rollout.apply import Order, apply
 from gatectl.rollout.candidate import prove, read
@@ -50,7 +51,7 @@ def attached(
     ``beside`` is called many times a second while it runs.
     """
     on_progress("checking the spec")
-    candidate = prove(read(options.files, options.port), "auto")
+    candidate = prove(read(options.files, options.port), "auto", here=True)
     store = Store(options.state_dir)
 
     def bring_into_force(running: Running) -> None:
@@ -110,7 +111,7 @@ def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: P
             {
                 "title": one.title,
                 "expect": one.expect,
-                "curl": _curl(one, running.url, spec.authentication.api_keys, by_user),
+                "curl": _curl(one, running.url, spec.authentication.api_keys, by_user, _trust(spec, state_dir)),
             }
             for one in spec.development.requests
         ],
@@ -118,9 +119,15 @@ def _screen(spec: Spec, running: Running, keys: Sequence[ReadyKey], state_dir: P
     }
 
 
-def _curl(request: Try, url: str, places: ApiKeys | None, keys: dict[str, str]) -> str:
+def _trust(spec: Spec, state_dir: Path) -> list[str]:
+    """What makes curl believe a development certificate; for any other its user knows better."""
+    tls = spec.listener.tls
+    return ["--cacert", str((state_dir / names.LOCAL_CA).absolute())] if tls is not None and tls.local else []
+
+
+def _curl(request: Try, url: str, places: ApiKeys | None, keys: dict[str, str], trust: Sequence[str]) -> str:
     """A line to paste into a shell. A repeated request is one curl with a URL range, and a count by status."""
-    words, path = ["curl", "-s"], request.path
+    words, path = ["curl", "-s", *trust], request.path
     if request.method != "GET":
         words += ["-X", request.method]
     if request.key is not None and places is not None:

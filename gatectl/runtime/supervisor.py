@@ -21,6 +21,7 @@ from gatectl.runtime import (
     binaries,
     issuers,
     leftovers,
+    local_tls,
     lock,
     ports,
     programs,
@@ -111,6 +112,7 @@ class _Gateway:
         if stale is not None:
             api_keys.forget(Keyring(redis_url, stale.gateway), [key.id for key in stale.keys])
         issuers.ensure_local_issuers(self._spec, self._directory)
+        local_tls.ensure_local_certificate(self._spec, self._directory)
         issuers.ensure_identity_key(self._directory)
         services = self._start_services(redis_url, service_ports)
         for process in self._spec.development.processes:
@@ -120,7 +122,7 @@ class _Gateway:
             gateway=self._spec.name,
             supervisor_pid=this.pid,
             supervisor_started=this.started,
-            url=f"http://{ports.reachable(address)}:{port}",
+            url=f"{self._spec.listener.scheme}://{ports.reachable(address)}:{port}",
             port=self._options.port,
             admin=str(self._directory / directories.ADMIN_SOCKET),
             ext_authz=services[programs.EXT_AUTHZ],

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ext_authz.policy import IDENTITY_HEADER_PREFIX
 from gatectl.diagnostics import Diagnostic, Location
+from gatectl.spec.check_tls import check_tls
 from gatectl.spec.draft import Draft
 from gatectl.spec.model import AccessRule
 from gatectl.spec.overlap import shadowed
@@ -200,5 +201,6 @@ CHECKS: tuple[Check, ...] = (
     _empty_rules,
     _path_variables,
     _cors,
+    check_tls,
     _never_match,
 )

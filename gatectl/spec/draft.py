@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gatectl.spec.model import Abuse, Cors, Development, Jwt, RateLimit, Route, Section, Spec, Upstream
+from gatectl.spec.model import Abuse, Cors, Development, Jwt, ListenerTls, RateLimit, Route, Section, Spec, Upstream
 from gatectl.spec.tree import Node
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -26,6 +26,7 @@ class Draft:
     abuse: Abuse
     development: Development
     authenticates: bool
+    listener_tls: ListenerTls | None = None
 
     def keys(self, *path: int | str) -> list[str]:
         """The keys of the mapping at ``path``, well-typed or not."""
@@ -67,6 +68,7 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
         spec.abuse,
         spec.development,
         spec.authentication.api_keys is not None or bool(spec.authentication.jwt),
+        spec.listener.tls,
     )
 
 
@@ -84,6 +86,7 @@ def of_tree(tree: Node) -> Draft:
         _section(Abuse, empty.at("abuse")) or Abuse(),
         _section(Development, empty.at("development")) or Development(),
         authenticates=bool(empty.keys("authentication")),
+        listener_tls=_section(ListenerTls, empty.at("listener", "tls")),
     )
 
 

@@ -4,17 +4,18 @@ Three readings, each only of what the one before left whole: the YAML tree, the 
 """
 
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from gatectl.diagnostics import Diagnostic, SpecError
 from gatectl.spec import check, draft, sources
 from gatectl.spec.mistakes import typed
-from gatectl.spec.model import Jwks, Section, Spec
+from gatectl.spec.model import Section, Spec
 from gatectl.spec.overlay import merge
 from gatectl.spec.tree import Node, Reader
 
+Path = tuple[int | str, ...]
 SectionT = TypeVar("SectionT", bound=Section)
 
 
@@ -70,14 +71,38 @@ def document(
     return read, tree
 
 
+FILES: dict[str, tuple[str, ...]] = {
+    "listener": ("certificate", "key", "client_ca", "client_crl"),
+    "upstreams": ("ca", "certificate", "key"),
+}
+"""Fields of ``tls`` that name a file, by section."""
+
+
 def _anchor(spec: Spec, tree: Node) -> Spec:
     """Relative file names count from the file that they stand in."""
+
+    def absolute(path: Path, file: str) -> str:
+        return str((pathlib.Path(tree.find(path).at.file).parent / file).absolute())
+
+    def anchored(section: SectionT, path: Path, fields: Sequence[str]) -> SectionT:
+        named = {field: file for field in fields if (file := getattr(section, field)) is not None}
+        return section.model_copy(update={field: absolute((*path, field), file) for field, file in named.items()})
+
     issuers = []
     for index, issuer in enumerate(spec.authentication.jwt):
-        if issuer.jwks.file is not None:
-            here = Path(tree.find(("authentication", "jwt", index, "jwks", "file")).at.file)
-            absolute = str((here.parent / issuer.jwks.file).absolute())
-            issuer = issuer.model_copy(update={"jwks": Jwks(file=absolute)})  # noqa: PLW2901 - the same one, anchored
-        issuers.append(issuer)
+        jwks = anchored(issuer.jwks, ("authentication", "jwt", index, "jwks"), ("file",))
+        issuers.append(issuer.model_copy(update={"jwks": jwks}))
+    upstreams = {
+        name: upstream.model_copy(
+            update={"tls": anchored(upstream.tls, ("upstreams", name, "tls"), FILES["upstreams"])}
+            if upstream.tls is not None
+            else {}
+        )
+        for name, upstream in spec.upstreams.items()
+    }
+    listener = spec.listener
+    if listener.tls is not None:
+        tls = anchored(listener.tls, ("listener", "tls"), FILES["listener"])
+        listener = listener.model_copy(update={"tls": tls})
     authentication = spec.authentication.model_copy(update={"jwt": tuple(issuers)})
-    return spec.model_copy(update={"authentication": authentication})
+    return spec.model_copy(update={"authentication": authentication, "upstreams": upstreams, "listener": listener})

@@ -27,25 +27,12 @@ class JsonView(Aside):
 
     def diagnostics(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         """All of them in one document."""
-        _print({"valid": False, "diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]})
+        _print({"valid": False, "diagnostics": [diagnostic.data() for diagnostic in diagnostics]})
 
     def failure(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         """On stdout too: a program reads one stream."""
-        where = {"diagnostics": [_entry(diagnostic) for diagnostic in diagnostics]} if diagnostics else {}
+        where = {"diagnostics": [diagnostic.data() for diagnostic in diagnostics]} if diagnostics else {}
         _print({"error": message, **where})
-
-
-def _entry(diagnostic: Diagnostic) -> dict[str, Any]:
-    at = diagnostic.location
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
-        "file": at.file if at else None,
-        "line": at.line if at else None,
-        "column": at.column if at else None,
-    }
 
 
 def _print(data: Any) -> None:

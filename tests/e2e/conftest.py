@@ -31,6 +31,8 @@ class Gateway:
     environment: dict[str, str]
     port: int
     keys: dict[str, str] = field(default_factory=dict)
+    ready: dict[str, Any] = field(default_factory=dict)
+    """What the ready screen shows."""
 
     @property
     def url(self) -> str:
@@ -54,8 +56,8 @@ class Gateway:
         return json.loads(self.gatectl(*arguments, "-o", "json").stdout)
 
     def up(self) -> None:
-        ready = self.json("up", "-f", str(self.spec), "--port", str(self.port), "--detach")
-        self.keys = {key["user"]: key["key"] for key in ready["keys"]}
+        self.ready = self.json("up", "-f", str(self.spec), "--port", str(self.port), "--detach")
+        self.keys = {key["user"]: key["key"] for key in self.ready["keys"]}
 
     def apply(self, spec: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.gatectl("apply", "-f", str(spec or self.spec), "--auto-approve", check=check)

@@ -15,6 +15,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"[0-9a-f.:]+[.:][0-9a-f.:]*/\d+", "127.{b}.0.0/16"),
     (r"\d+/\w+", "{n}/minute"),
     (r"[0-9a-f]{64}", "{hex}"),
+    (r"[A-Za-z0-9+/]{43}=", "{pin}"),
     (r"\d+\.\d+\.\d+\.\d+", "127.{b}.7.9"),
     (r"[^/ ]*:\d+", "{word}:4123"),
     (r"http://.*", "http://{word}.example:1/"),
@@ -52,11 +53,13 @@ WORDS = {
     "on": ("5xx", "retriable-4xx"),
     "access": ("authenticated", "public"),
     "upstream": ("plain", "least"),
+    "min_version": ("1.2", "1.3"),
+    "client_certificates": ("optional", "required"),
     "prefix": ("canary613a", "canary617a"),
     "max_stale": ("61300s", "61700s"),
 }
 """Fields that take one of a few words."""
-FIXED = {"per", "present", "local", "key"}
+FIXED = {"per", "present", "local", "insecure_skip_verify"}
 """Values that nothing else could stand for here."""
 
 
@@ -105,6 +108,7 @@ def canaries() -> list[Canary]:
 
 def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> tuple[str, str] | None:
     fixed = field in FIXED or (path[0] == "rate_limits" and field == "routes")
+    fixed |= field == "key" and path[0] == "development"
     fixed |= field in {"load_balancing", "hash_by"} and path[1] != "least"
     if fixed:
         return None
@@ -120,6 +124,7 @@ def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> t
             n=f"{side}{number:03}7",
             b=f"{side}{number % 10}",
             hex=(f"c{kind}" * 29) + f"{number:06}",
+            pin=f"canary{kind * 3}{number:04}".ljust(43, "A") + "=",
             word=f"canary-{kind * 3}-{number}",
             plain=f"canary{kind * 3}{number}",
             low=f"canary_{kind * 3}_{number}",

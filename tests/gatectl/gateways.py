@@ -43,12 +43,16 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def unguarded(bundle: Bundle) -> Bundle:
-    """Without the filters that ask the two services, for tests that have neither."""
+AUTHZ, LIMITER = "envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit"
+
+
+def unguarded(bundle: Bundle, *without: str) -> Bundle:
+    """Without the filters that ask the two services, or those named: for tests that have neither."""
     document = json.loads(bundle.files[LDS])
-    manager = document["resources"][0]["filter_chains"][0]["filters"][-1]["typed_config"]
-    asking = {"envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit"}
-    manager["http_filters"] = [one for one in manager["http_filters"] if one["name"] not in asking]
+    asking = without or (AUTHZ, LIMITER)
+    for listener in document["resources"]:
+        manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
+        manager["http_filters"] = [one for one in manager["http_filters"] if one["name"] not in asking]
     return replace(bundle, files={**bundle.files, LDS: canonical(document).encode()})
 
 
@@ -73,10 +77,10 @@ class Gateway:
         if event.target is None:
             self.progress.append(str(event))
 
-    def start(self, bundle: Bundle) -> None:
+    def start(self, bundle: Bundle, ext_authz: Endpoint = NOBODY) -> None:
         """Envoy needs files to start from: the first apply has nobody to wait for."""
         apply(bundle, self.store, Targets(), PATIENCE, self.note)
-        bootstrap.write(self.directory, bundle.gateway, None, str(self.directory / "admin"), NOBODY, NOBODY)
+        bootstrap.write(self.directory, bundle.gateway, None, str(self.directory / "admin"), ext_authz, NOBODY)
         self._run()
         until(lambda: self.versions() == dict.fromkeys(("lds", "cds", "rds"), bundle.revision), "Envoy is up")
 

@@ -5,15 +5,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,34 +16,11 @@ from gatectl.rollout.certificates import parse
 from gatectl.rollout.envoy_binary import find_envoy
 from gatectl.rollout.observer import Observer
 from gatectl.rollout.status import Status
+from tests.gatectl.authorities import certify
 from tests.gatectl.gateways import until
 
 TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 DAYS = {"soon": 10, "later": 90, "trusted": 400}
-
-
-def certificate(directory: Path, name: str, days: float) -> tuple[str, str]:
-    """PEM files of a certificate for ``<name>.example``, good for so many days, and of its key."""
-    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=30))
-        .not_valid_after(now + timedelta(days=days, minutes=5))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = directory / f"{name}.pem", directory / f"{name}.key"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return str(chain), str(private)
 
 
 def listener(name: str, chain: str, key: str) -> dict[str, Any]:
@@ -67,9 +39,11 @@ def listener(name: str, chain: str, key: str) -> dict[str, Any]:
 def envoy_with(directory: Path, days: Mapping[str, float]) -> dict[str, Any]:
     """A bootstrap: a TLS listener for each name, and an upstream that trusts the certificate ``trusted``."""
     listeners = [
-        listener(name, *certificate(directory, name, left)) for name, left in days.items() if name != "trusted"
+        listener(name, *certify(name, names=[f"{name}.example"], days=left).write(directory, name))
+        for name, left in days.items()
+        if name != "trusted"
     ]
-    trusted = certificate(directory, "trusted", days["trusted"])[0]
+    trusted = certify("trusted", days=days["trusted"]).write(directory, "trusted")[0]
     context = {"validation_context": {"trusted_ca": {"filename": trusted}}}
     upstream = {
         "name": "tls",
@@ -125,6 +99,14 @@ def test_a_certificate_that_several_contexts_use_comes_once() -> None:
         {"certificates": [{"ca_cert": [], "cert_chain": [entry]}, {"ca_cert": [entry], "cert_chain": [entry]}]}
     )
     assert [one.kind for one in found] == ["own", "trusted"]
+
+
+def test_those_who_are_trusted_are_good_for_as_long_as_one_of_them_is() -> None:
+    roots = [
+        {"path": "", "serial_number": serial, "expiration_time": f"{year}-01-01T00:00:00Z", "subject_alt_names": []}
+        for serial, year in (("1", 2020), ("2", 2040), ("3", 2030))
+    ]
+    assert [one.serial for one in parse({"certificates": [{"ca_cert": roots, "cert_chain": []}]})] == ["2"]
 
 
 VALUES = st.recursive(

@@ -150,7 +150,8 @@ def test_docker_validates_in_a_container_of_its_own(
     assert engine.calls[-1] == REMOVED
     assert engine.created["Image"] == IMAGE
     assert engine.created["NetworkDisabled"] is True
-    assert engine.created["Cmd"] == ["--mode", "validate", "-c", "/etc/envoy/envoy.json"]
+    assert engine.created["Cmd"] == ["--mode", "validate", "-c", "envoy.json"]
+    assert engine.created["WorkingDir"] == "/etc/envoy"
     ((place, content),) = engine.files.items()
     assert place == "path=%2Fetc%2Fenvoy envoy.json"
     assert [one["name"] for one in json.loads(content)["static_resources"]["listeners"]] == ["gateway"]

@@ -46,8 +46,9 @@ def round_trip(request: pytest.FixtureRequest, short: Path) -> Any:
     directory.mkdir()
     spec = load([str(ROOT / "tests" / "golden" / request.param / "spec.yaml")], {})[0]
     gateway = Gateway(directory)
-    listener = spec.listener.model_copy(update={"address": "127.0.0.1", "port": gateway.port})
-    original = compile_spec(spec.model_copy(update={"listener": listener}))
+    listener = spec.listener.model_copy(update={"address": "127.0.0.1", "port": gateway.port, "tls": None})
+    plain = {name: upstream for name, upstream in spec.upstreams.items() if upstream.tls is None}
+    original = compile_spec(spec.model_copy(update={"listener": listener, "upstreams": plain}))
     try:
         gateway.start(unguarded(build(original)))
         dump = gateway.admin.config_dump()
@@ -205,6 +206,26 @@ TOLD = [
     '"never" is left out',
     "every route asks for an authenticated caller",
 ]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "tls"), [("orders.example", {}), ("10.0.0.1", {"san": ["10.0.0.1"]}), ("::1", {"san": ["::1"]})]
+)
+def test_an_upstream_with_tls_is_verified_whatever_it_was_before(endpoint: str, tls: dict[str, Any]) -> None:
+    address = {"socket_address": {"address": endpoint, "port_value": 443}}
+    cluster = {
+        "name": "one",
+        "load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
+        "transport_socket": {"name": "envoy.transport_sockets.tls"},
+    }
+    text = ORDINARY.replace("PORT", "8080").replace("ADMIN", "a")
+    document = yaml.safe_load(text)
+    document["static_resources"]["clusters"] = [
+        cluster if one["name"] == "one" else one for one in document["static_resources"]["clusters"]
+    ]
+    imported = import_envoy("f", yaml.safe_dump(document))
+    assert imported.spec["upstreams"]["one"]["tls"] == tls
+    assert any("its certificate must be for its endpoints" in note.message for note in imported.notes)
 
 
 @pytest.fixture(scope="module")

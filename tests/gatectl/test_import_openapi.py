@@ -70,7 +70,7 @@ SPEC = {
             }
         ],
     },
-    "upstreams": {"api": {"endpoints": ["api.petstore.example:443"]}},
+    "upstreams": {"api": {"endpoints": ["api.petstore.example:443"], "tls": {}}},
     "routes": [
         {
             "name": "list-pets",
@@ -109,7 +109,6 @@ SPEC = {
     ],
 }
 TOLD = """\
-4:5 GC0402 without TLS
 6:5 GC0401 only the first server
 10:13 GC0401 cookie
 12:7 GC0402 a guess

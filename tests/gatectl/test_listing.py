@@ -19,7 +19,7 @@ def names(kind: str) -> list[str]:
 
 def test_every_object_of_a_kind_is_listed_in_the_order_of_the_spec() -> None:
     assert names("routes") == ["exact", "wildcard-host", "template", "rewritten"]
-    assert names("upstreams") == ["plain", "dns", "hashed", "least"]
+    assert names("upstreams") == ["plain", "dns", "hashed", "least", "tls", "pinned", "trusting"]
     assert names("limits") == ["many", "fixed", "when"]
     assert names("issuers") == ["staff", "dev", "file"]
 

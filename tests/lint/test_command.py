@@ -105,7 +105,7 @@ def test_a_mistake_in_the_ignore_list_exits_as_one_in_the_spec_does(tmp_path: Pa
 def test_the_example_has_nine_of_ten_at_least(gatectl: Run) -> None:
     result = gatectl("lint", "-f", str(EXAMPLE), "--min-score", "9", "--fail-on", "warning")
     assert result.returncode == 0, result.stdout
-    assert "9.6 of 10 (A+)" in result.stdout
+    assert "9.5 of 10 (A+)" in result.stdout
 
 
 def test_two_thousand_routes_take_less_than_three_seconds(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from gatectl.lint.rules import (
     limits,
     resilience,
     routes,
+    tls,
     upstreams,
 )
 
-TOPICS = (exposure, credentials, limits, upstreams, resilience, cors, access, routes, ignoring, abuse)
+TOPICS = (exposure, credentials, limits, upstreams, resilience, cors, access, routes, ignoring, tls, abuse)
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from gatectl.fields import is_address
 from gatectl.lint.rule import Found, Rule
-from gatectl.lint.rules.upstreams import distance, is_address
+from gatectl.lint.rules.upstreams import distance
 from gatectl.lint.subject import Path, Subject, Thing, rules_of
 from gatectl.spec.model import Route, Upstream
 

@@ -23,6 +23,8 @@ def _near(subject: Subject) -> Iterator[Found]:
 
 def _plain_text(subject: Subject, far: str, how: str) -> Iterator[Found]:
     for name, upstream in subject.spec.upstreams.items():
+        if upstream.tls is not None:
+            continue
         for position, endpoint in enumerate(upstream.endpoints):
             if distance(endpoint) == far:
                 path = ("upstreams", name, "endpoints", position)
@@ -43,15 +45,6 @@ def distance(endpoint: str) -> Literal["here", "private", "public"]:
     return "public" if address.is_global else "private"
 
 
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address, and no name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _unused(subject: Subject) -> Iterator[Found]:
     for name in subject.spec.upstreams:
         if name not in subject.routes_to:
@@ -67,7 +60,7 @@ RULES: tuple[Rule, ...] = (
         15,
         "an upstream is reached in plain text over public networks",
         "Whoever is on the way reads and changes requests, answers and the identity headers.",
-        "Go through a tunnel or a TLS proxy beside the gateway; if the name is private, ignore this and say so.",
+        "Give the upstream `tls`; if the name is private, ignore this and say so.",
         _far,
     ),
     Rule(
@@ -78,7 +71,7 @@ RULES: tuple[Rule, ...] = (
         1,
         "an upstream is reached in plain text over a private network",
         "Whoever is in that network can read requests and answers, and can send identity headers of their own.",
-        "Let only the gateway reach the upstream, or put a TLS proxy beside it.",
+        "Give the upstream `tls`, or let only the gateway reach it.",
         _near,
     ),
     Rule(

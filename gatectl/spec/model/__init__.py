@@ -24,10 +24,10 @@ from gatectl.spec.model.authentication import (
 )
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
 from gatectl.spec.model.limits import RateLimit, RateLimiting
-from gatectl.spec.model.listener import Listener
+from gatectl.spec.model.listener import Listener, ListenerTls
 from gatectl.spec.model.routes import Cors, HeaderMatch, HeaderMatcher, Headers, Match, Route
 from gatectl.spec.model.section import Section
-from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream
+from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream, UpstreamTls
 
 __all__ = [
     "Abuse",
@@ -49,6 +49,7 @@ __all__ = [
     "Jwks",
     "Jwt",
     "Listener",
+    "ListenerTls",
     "Match",
     "Process",
     "RateLimit",
@@ -62,6 +63,7 @@ __all__ = [
     "TokenRevocation",
     "Try",
     "Upstream",
+    "UpstreamTls",
 ]
 
 

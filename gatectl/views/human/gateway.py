@@ -12,6 +12,11 @@ def _validated(out: Console, data: dict[str, Any]) -> None:
         f"valid: {data['gateway']}, revision {data['revision']}: {data['routes']} routes, "
         f"{data['upstreams']} upstreams, {data['rate_limits']} rate limits; checked by {judge}"
     )
+    for one in data["diagnostics"]:
+        place = f"{one['file']}:{one['line']}:{one['column']}"
+        out.print(
+            f"{place}: {one['severity']}[{one['code']}] {one['message']} ({one['hint']})", style="yellow", markup=False
+        )
 
 
 def _reloaded(out: Console, data: dict[str, Any]) -> None:

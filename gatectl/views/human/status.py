@@ -90,7 +90,8 @@ def _notes(data: dict[str, Any]) -> Iterator[Text]:
         for one in node["certificates"]:
             if one["days"] < WARN_DAYS:
                 what = "has expired" if one["days"] < 0 else f"expires in {one['days']} days"
-                about = f"the {one['kind']} certificate {', '.join(one['names']) or one['serial']} ({one['path']})"
+                about = f"the {one['kind']} certificate {', '.join(one['names']) or one['serial']}"
+                about += f" ({one['path']})" if one["path"] else ""
                 yield _note(
                     node["name"], f"{about} {what}: {one['expires_at']}", "red" if one["days"] < 0 else "yellow"
                 )

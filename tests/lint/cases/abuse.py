@@ -2,12 +2,11 @@
 
 from tests.lint.cases.parts import BASE, Case
 
-LISTENING = BASE.replace("authentication:", "listener: {port: 80}\nauthentication:")
 LIMITED = "abuse: {requests_per_address: 200/second}\n"
 
 CASES: dict[str, Case] = {
     "GL095": Case(
-        (LISTENING.replace(LIMITED, "").replace("listener", "§listener"),),
+        (BASE.replace(LIMITED, "").replace("listener", "§listener"),),
         ("abuse: {requests_per_address: 1/hour}",),
     ),
     "GL096": Case(

@@ -80,7 +80,7 @@ CASES: dict[str, Case] = {
         (new("methods: [GET, POST]", "[{roles: [a]}]"), new("", "{methods: [GET], roles: [a]}"), new("")),
     ),
     "GL007": Case(
-        ("listener: {trusted_proxies: §1}", "listener: {address: '8.8.8.8', trusted_proxies: §2}"),
+        ("listener: {address: 0.0.0.0, trusted_proxies: §1}", "listener: {address: '8.8.8.8', trusted_proxies: §2}"),
         (
             "listener: {trusted_proxies: 0}",
             "listener: {address: 127.0.0.1, trusted_proxies: 1}",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 BASE = """\
 version: 1
 name: careful
+listener: {address: 127.0.0.1}
 authentication: {api_keys: {}}
 abuse: {requests_per_address: 200/second}
 upstreams: {u: {endpoints: ["127.0.0.1:9001"], health_check: {path: /healthz}}}
