@@ -26,6 +26,7 @@ _PROXY_PROTOCOL = {
 _ANSWERED_WITH_HTTP1: Message = {"explicit_http_config": {"http_protocol_options": {}}}
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _INEXHAUSTIBLE: Message = {"max_tokens": 1 << 30, "tokens_per_fill": 1 << 30, "fill_interval": "1s"}
+"""One client after the other comes from the same address: that is no flood."""
 LONGEST_NAME = "ratelimit_svc.sock"
 
 
@@ -84,8 +85,6 @@ def _be_patient(listener: Message) -> None:
         if one["name"] == "envoy.filters.http.ext_authz":
             one["typed_config"]["grpc_service"]["timeout"] = PATIENCE
         elif one["name"] == "envoy.filters.http.local_ratelimit":
-            one["typed_config"]["descriptors"][0]["token_bucket"] = (
-                _INEXHAUSTIBLE  # what is repeated is the same caller
-            )
+            one["typed_config"]["descriptors"][0]["token_bucket"] = _INEXHAUSTIBLE
         elif one["name"] == "envoy.filters.http.ratelimit":
             one["typed_config"]["timeout"] = PATIENCE
