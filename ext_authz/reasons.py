@@ -57,6 +57,10 @@ ISSUER_KEYS_UNAVAILABLE = Reason(
     "issuer-keys-unavailable", 503, "The keys of the token's issuer are not available at the moment."
 )
 
+# authentication by certificate; 403: a 401 would need a challenge, and TLS has none
+CERTIFICATE_MISSING = Reason("certificate-missing", 403, "This route needs a client certificate.")
+CERTIFICATE_UNKNOWN = Reason("certificate-unknown", 403, "The client certificate belongs to nobody who is known here.")
+
 # access
 ACCESS_DENIED = Reason("access-denied", 403, "The caller may not do this.")
 

@@ -17,6 +17,11 @@ KEY_LOOKUPS = Counter(
 JWKS_REFRESHES = Counter(
     "ext_authz_jwks_refreshes", "Readings of an issuer's key set, by kind of source and result.", ("source", "result")
 )
+SHADOW_DECISIONS = Counter(
+    "ext_authz_shadow_decisions",
+    "Checks that a rule which is not enforced matched, by outcome and by what it would have been with such rules.",
+    ("outcome", "shadow"),
+)
 CHECK_SECONDS = Histogram(
     "ext_authz_check_seconds",
     "Time to answer a check, without gRPC's own part.",
@@ -28,7 +33,7 @@ audit.setLevel(logging.INFO)  # of its own: a refusal is on record whatever the 
 
 
 def observe(request: Request, decision: Decision, seconds: float) -> None:
-    """Count a decision, and write the audit line when it is a refusal.
+    """Count a decision, and write the audit line when it is a refusal, or would be another one with the shadow rules.
 
     The line names a user or key only when proved, and never holds a credential, a path or a query string. What a
     client chooses freely is cut, so that one request cannot write a page.
@@ -36,12 +41,18 @@ def observe(request: Request, decision: Decision, seconds: float) -> None:
     CHECK_SECONDS.observe(seconds)
     outcome = "allow" if decision.allow else "deny"
     DECISIONS.labels(outcome, decision.reason.code, decision.method or "none").inc()
-    if decision.allow:
+    shadow = decision.ruling.shadow
+    would_be = None if shadow is None else "allow" if shadow.allow else "deny"
+    if would_be is not None:
+        SHADOW_DECISIONS.labels(outcome, would_be).inc()
+    if decision.allow and would_be in {None, "allow"}:
         return
     identity = decision.identity
     audit.info(
-        "request refused",
+        "request allowed" if decision.allow else "request refused",
         extra={
+            "shadow": would_be,
+            "shadow_rules": [rule + 1 for rule in shadow.rules] if shadow is not None else None,
             "reason": decision.reason.code,
             "status": decision.reason.status,
             "route": request.route[:256],

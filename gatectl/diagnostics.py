@@ -22,6 +22,7 @@ CODES = {
     "GC0106": "a value is out of range or malformed",
     "GC0107": "a route can never match",
     "GC0108": "two settings contradict each other",
+    "GC0109": "a condition cannot be understood",
     "GC0200": "the rendered configuration is not valid Envoy API",
     "GC0201": "Envoy refuses the configuration",
     "GC0400": "the document is not what can be imported",

@@ -1,6 +1,7 @@
 """The ways to prove who is calling."""
 
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
+from ext_authz.authenticators.certificate import CertificateAuthenticator
 from ext_authz.authenticators.jwt import JwtAuthenticator
 from ext_authz.engine import Authenticator
 from ext_authz.jwks import JwksSources
@@ -12,4 +13,5 @@ def table(keys: KeySet, jwks: JwksSources) -> tuple[Authenticator, ...]:
     return (
         ApiKeyAuthenticator(keys),
         JwtAuthenticator(jwks),
+        CertificateAuthenticator(),
     )

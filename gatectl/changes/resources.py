@@ -105,7 +105,7 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
     tainted = {tuple(pointer.split("/")[1:]) for pointer in record.secrets}
     sections = {path[0] for path in tainted}
     if sections - {"upstreams", "routes", "rate_limits", "cors", "authentication", "listener", "development"} or any(
-        path[-1] in {"name", "id"} for path in tainted
+        path[-1] in {"name", "id", "uri", "dns"} for path in tainted
     ):
         return None  # names are everywhere
     hidden |= {("cluster", cluster_id(path[1])) for path in tainted if path[0] == "upstreams"}

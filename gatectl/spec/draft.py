@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gatectl.spec.model import Cors, Development, Jwt, RateLimit, Route, Section, Spec, Upstream
+from gatectl.spec.model import Cors, Development, Jwt, RateLimit, Role, Route, Section, Spec, Upstream
 from gatectl.spec.tree import Node
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -23,6 +23,7 @@ class Draft:
     limits: list[tuple[int, RateLimit]]
     issuers: list[tuple[int, Jwt]]
     cors: list[tuple[Path, Cors]]
+    roles: dict[str, Role]
     development: Development
     authenticates: bool
 
@@ -63,15 +64,17 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
         list(enumerate(spec.rate_limits)),
         list(enumerate(spec.authentication.jwt)),
         cors,
+        spec.roles,
         spec.development,
-        spec.authentication.api_keys is not None or bool(spec.authentication.jwt),
+        spec.authentication.api_keys is not None or bool(spec.authentication.jwt or spec.authentication.certificates),
     )
 
 
 def of_tree(tree: Node) -> Draft:
     """What can be understood of a spec with type errors; those are reported elsewhere."""
-    empty = Draft(tree, {}, [], [], [], [], Development(), authenticates=True)
+    empty = Draft(tree, {}, [], [], [], [], {}, Development(), authenticates=True)
     upstreams = [(name, _section(Upstream, empty.at("upstreams", name))) for name in empty.keys("upstreams")]
+    roles = [(name, _section(Role, empty.at("roles", name))) for name in empty.keys("roles")]
     return Draft(
         tree,
         {name: upstream for name, upstream in upstreams if upstream is not None},
@@ -79,6 +82,7 @@ def of_tree(tree: Node) -> Draft:
         _sections(RateLimit, empty.at("rate_limits")),
         _sections(Jwt, empty.at("authentication", "jwt")),
         [],
+        {name: role for name, role in roles if role is not None},
         _section(Development, empty.at("development")) or Development(),
         authenticates=bool(empty.keys("authentication")),
     )

@@ -31,7 +31,7 @@ SPEC: dict[str, Any] = {
             "name": "own",
             "match": {"path_template": "/t/{tenant}/u/{user}"},
             "upstream": "u",
-            "access": [{"roles": ["a"], "where": {"tenant": "user.tenant"}}],
+            "access": [{"roles": ["a"], "where": "path.tenant == user.tenant"}],
         },
         {"name": "orders", "match": {"path_prefix": "/orders"}, "upstream": "v", "access": "authenticated"},
         {
@@ -99,6 +99,6 @@ def opens(what: str, message: str) -> list[str]:
 
 
 ADMIN_RULE = {"methods": ["GET", "POST"], "roles": ["admin"]}
-OWN_RULE = {"roles": ["a"], "where": {"tenant": "user.tenant"}}
+OWN_RULE = {"roles": ["a"], "where": "path.tenant == user.tenant"}
 MORE = "it admits more than before, at once or over time"
 CORS = "browsers on more sites may call it, or may do more (CORS)"

@@ -63,7 +63,7 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     "any role": (put("routes", ADMIN, "access", "authenticated"), opens('route "admin"', RULES)),
     "another rule": (rule(ADMIN, ADMIN_RULE, {"roles": ["x"]}), opens('route "admin"', RULES)),
     "a condition less": (rule(OWN, {"roles": ["a"]}), opens('route "own"', RULES)),
-    "another condition": (rule(OWN, {"roles": ["a"], "where": {"user": "user.id"}}), opens('route "own"', RULES)),
+    "another condition": (rule(OWN, {"roles": ["a"], "where": "path.user == user.id"}), opens('route "own"', RULES)),
     "variables swapped": (
         put("routes", OWN, "match", {"path_template": "/t/{user}/u/{tenant}"}),
         opens('route "own"', "its conditions look at other parts of the path"),
@@ -179,7 +179,7 @@ NOT_TOLD: dict[str, Edit] = {
     "methods in another order": rule(ADMIN, {"methods": ["POST", "GET"], "roles": ["admin"]}),
     "a method less": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}),
     "a rule in two": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}, {"methods": ["POST"], "roles": ["admin"]}),
-    "one more condition": rule(OWN, {"roles": ["a"], "where": {"tenant": "user.tenant", "user": "user.id"}}),
+    "one more condition": rule(OWN, {"roles": ["a"], "where": "path.tenant == user.tenant and path.user == user.id"}),
     "another literal segment": put("routes", OWN, "match", {"path_template": "/tenants/{tenant}/u/{user}"}),
     "no longer public": put("routes", PAGES, "access", [{"roles": ["x"]}]),
     "public, fewer paths": put("routes", PAGES, "match", {"path_prefix": "/shop/open", "methods": ["GET"]}),

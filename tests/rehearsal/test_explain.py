@@ -92,20 +92,23 @@ routes:
   - name: r
     match: {path_template: "/{a}/{b}"}
     upstream: u
-    access: [{where: {a: user.id}}, {where: {b: user.plan}}, {where: {a: user.id, b: user.plan}}]
+    access:
+      - {where: path.a == user.id}
+      - {where: path.b == user.plan}
+      - {where: path.a == user.id and path.b == user.plan}
 """
     )
     told = explained(str(path), "/x/y", caller=Caller(user="u", plan="p"))
     assert [rule["why"] for rule in told["access"]["rules"]] == [
-        "a is x, user.id is u",
-        "b is y, user.plan is p",
-        "a is x, user.id is u",
+        "its condition is false: path.a is x, user.id is u",
+        "its condition is false: path.b is y, user.plan is p",
+        "its condition is false: path.a is x, user.id is u, path.b is y, user.plan is p",
     ]
     nobody = explained(str(path), "/x/y")
     assert [rule["why"] for rule in nobody["access"]["rules"]] == [
-        "needs a equal to user.id",
-        "needs b equal to user.plan",
-        "needs a equal to user.id and b equal to user.plan",
+        "needs path.a == user.id",
+        "needs path.b == user.plan",
+        "needs path.a == user.id and path.b == user.plan",
     ]
 
 

@@ -9,8 +9,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gatectl.fields import Name, Omittable
-from gatectl.spec.model.access import Access, AccessRule
-from gatectl.spec.model.authentication import ApiKeys, Authentication, Claims, Jwks, Jwt, StaticKey
+from gatectl.spec.model.access import Access, AccessRule, Role
+from gatectl.spec.model.authentication import (
+    Accepted,
+    ApiKeys,
+    Authentication,
+    Certificate,
+    Claims,
+    Jwks,
+    Jwt,
+    StaticKey,
+)
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
 from gatectl.spec.model.limits import RateLimit, RateLimiting
 from gatectl.spec.model.listener import Listener
@@ -19,10 +28,12 @@ from gatectl.spec.model.section import Section
 from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream
 
 __all__ = [
+    "Accepted",
     "Access",
     "AccessRule",
     "ApiKeys",
     "Authentication",
+    "Certificate",
     "CircuitBreaker",
     "Claims",
     "Cors",
@@ -41,6 +52,7 @@ __all__ = [
     "RateLimiting",
     "Retries",
     "RetryOn",
+    "Role",
     "Route",
     "Section",
     "Spec",
@@ -57,6 +69,7 @@ class Spec(Section):
     name: Name
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
+    roles: dict[Name, Role] = {}
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
     cors: Omittable[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
