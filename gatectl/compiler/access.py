@@ -81,8 +81,8 @@ def _accepted(accepted: model.Accepted, *, public: bool) -> authz.Authentication
 
 def _rule(rule: model.AccessRule, spec: model.Spec, heirs: Holders) -> authz.Rule:
     return authz.Rule(
-        effect=rule.effect,
-        enforce=rule.enforce,
+        effect=rule.effect or "allow",
+        enforce=rule.enforce is not False,
         methods=rule.methods,
         roles=of_rule(rule, spec.roles, heirs),
         path_template=rule.path_template,

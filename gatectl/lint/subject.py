@@ -151,7 +151,7 @@ class Subject:
 
 def granting(route: Route) -> tuple[tuple[int, AccessRule], ...]:
     """The rules of a route that can let somebody in, with their indices."""
-    return tuple((index, rule) for index, rule in enumerate(rules_of(route)) if rule.enforce and rule.effect == "allow")
+    return tuple((index, rule) for index, rule in enumerate(rules_of(route)) if rule.grants)
 
 
 def rules_of(route: Route) -> tuple[AccessRule, ...]:

@@ -71,7 +71,7 @@ def rules(draft: Draft) -> Iterator[Diagnostic]:
         path, who = ("routes", index, "access", position), route_title(draft, index)
         at = draft.tree.find(path).at
         if not rule.model_fields_set - {"effect", "enforce"}:
-            allows = rule.effect == "allow"
+            allows = rule.effect != "deny"
             message = f"{who} has a rule that says nothing and would {'let in' if allows else 'keep out'} every caller"
             hint = "if that is meant, write `access: authenticated`" if allows else "say against whom or what it is"
             yield Diagnostic("GC0108", message, at, hint)

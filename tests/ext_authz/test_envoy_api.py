@@ -102,7 +102,9 @@ async def test_a_token_is_taken_away_and_an_absent_plan_removed(service: Authori
     assert set(response.ok_response.headers_to_remove) == {"x-gate-plan", "x-api-key", "authorization"}
 
 
-@pytest.mark.parametrize(("shadow", "word"), [(None, "-"), (Shadow((1,), True), "allow"), (Shadow((0, 2), False), "deny")])
+@pytest.mark.parametrize(
+    ("shadow", "word"), [(None, "-"), (Shadow((1,), True), "allow"), (Shadow((0, 2), False), "deny")]
+)
 def test_metadata_say_how_rules_that_are_not_enforced_would_have_decided(shadow: Shadow | None, word: str) -> None:
     decision = Decision(allow=True, reason=reasons.GRANTED, ruling=Ruling(Grant(0, "r"), None, shadow))
     assert envoy_api.metadata(decision, request())["shadow"] == word

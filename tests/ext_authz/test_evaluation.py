@@ -91,7 +91,9 @@ def test_a_condition_is_true_false_or_unknown(text: str, truth: Truth) -> None:
     assert compiled(parse(text, ROLES))(facts()) is truth
 
 
-@pytest.mark.parametrize("query", ["a=1;b=2", "a=%", "a=%zz", "a=é", "a+b=1", "%ff=1", "a=1#b", "a=%2", 'a="', "a=<\x7f"])
+@pytest.mark.parametrize(
+    "query", ["a=1;b=2", "a=%", "a=%zz", "a=é", "a+b=1", "%ff=1", "a=1#b", "a=%2", 'a="', "a=<\x7f"]
+)
 def test_a_query_that_can_be_read_in_two_ways_says_nothing(query: str) -> None:
     assert parameters(query) is None
     assert compiled(parse("not has(query.absent)"))(facts(target=f"/c?{query}")) is None
@@ -132,9 +134,7 @@ WORDS = st.dictionaries(st.sampled_from(["a", "n", "x-a"]), ANY)
 
 @settings(max_examples=400, deadline=None)
 @given(target=ANY | st.builds("/x?a={}&n={}&a={}".format, ANY, ANY, ANY), words=WORDS, plan=st.none() | ANY, method=ANY)
-def test_no_request_makes_an_evaluation_fail(
-    target: str, words: dict[str, str], plan: str | None, method: str
-) -> None:
+def test_no_request_makes_an_evaluation_fail(target: str, words: dict[str, str], plan: str | None, method: str) -> None:
     asked = facts(target=target, headers=words, attributes=words, variables=words, plan=plan, method=method)
     for holds in CONDITIONS:
         assert holds(asked) in {True, False, None}

@@ -21,7 +21,6 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"https?://.*", "https://{word}.example"),
     (r"/tenants/\{.*", "/tenants/{{tenant}}/{word}/{{a_very_long_variable_name_indeed}}"),
     (r"/.*", "/{word}"),
-    (r"user\..*", "user.{low}"),
     (r"\*\..*", "*.{word}.example"),
     (r"[A-Z]{3,6}", "{upper}"),
 )
@@ -48,10 +47,11 @@ WORDS = {
     "on": ("5xx", "retriable-4xx"),
     "access": ("authenticated", "public"),
     "upstream": ("plain", "least"),
+    "effect": ("deny", "allow"),
 }
 """Fields that take one of a few words."""
-FIXED = {"per", "present", "local", "key"}
-"""Values that nothing else could stand for here."""
+FIXED = {"per", "present", "local", "key", "any", "all", "where"}
+"""Values that nothing else could stand for here, or that never come from the environment."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,9 @@ def spec() -> dict[str, Any]:
     data["rate_limits"][0]["routes"] = ["exact"]
     data["routes"].append({"name": "last", "match": {"path": "/last"}, "upstream": "dns", "access": "public"})
     data["authentication"]["forward_credentials"] = True
+    del data["roles"]  # names that are declared could not be others
+    data["routes"][2]["access"][2] = {"roles": ["writer"]}
+    data["routes"][3]["access"][0] = {"roles": ["reader"]}
     return data
 
 

@@ -114,7 +114,7 @@ def _unused_role(subject: Subject) -> Iterator[Found]:
 def _shadow(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
         for position, rule in enumerate(rules_of(route)):
-            if not rule.enforce:
+            if rule.enforce is False:
                 at = subject.at("routes", index, "access", position, "enforce")
                 yield Found(subject.route(index), f"has a rule that is not enforced: its rule {position + 1}", at)
 

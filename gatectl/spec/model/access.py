@@ -22,14 +22,20 @@ class AccessRule(Section):
     this part of what the route's ``path_prefix`` takes. ``where``: an expression over path, query, headers and user.
     """
 
-    effect: Literal["allow", "deny"] = "allow"
+    effect: Omittable[Literal["allow", "deny"]] = None
+    """Not said: allow."""
     methods: Omittable[Annotated[tuple[Method, ...], Field(min_length=1)]] = None
     roles: Omittable[Annotated[tuple[Name, ...], Field(min_length=1)]] = None
     permissions: Omittable[Annotated[tuple[Permission, ...], Field(min_length=1)]] = None
     path_template: Omittable[PathTemplate] = None
     where: Omittable[Expression] = None
-    enforce: bool = True
-    """False: what the rule would have done is recorded, and nothing else."""
+    enforce: Omittable[bool] = None
+    """False: what the rule would have done is recorded, and nothing else. Not said: true."""
+
+    @property
+    def grants(self) -> bool:
+        """Whether somebody can get in by it."""
+        return self.effect != "deny" and self.enforce is not False
 
 
 Access = Annotated[
