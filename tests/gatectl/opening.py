@@ -14,6 +14,7 @@ ISSUER = {
     "jwks": {"url": "https://id.example/jwks"},
     "claims": {"user": "sub", "roles": "roles", "attributes": {"tenant": "org"}},
 }
+DENY_RULE = {"effect": "deny", "methods": ["PUT", "DELETE"], "where": "user.tenant != query.tenant"}
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "shop",
@@ -41,6 +42,13 @@ SPEC: dict[str, Any] = {
             "access": "public",
             "cors": {"allow_origins": ["https://a.example"], "allow_methods": ["GET"]},
         },
+        {
+            "name": "denied",
+            "match": {"path_prefix": "/denied"},
+            "upstream": "u",
+            "access": [{"roles": ["a"]}, DENY_RULE],
+            "authentication": {"any": ["api_key"]},
+        },
     ],
     "rate_limits": [
         {"name": "each", "per": ["user"], "limit": "100/minute", "when": {"plan": ["free", "trial"]}},
@@ -48,10 +56,12 @@ SPEC: dict[str, Any] = {
     ],
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
-ADMIN, OWN, ORDERS, PAGES = range(4)
+ADMIN, OWN, ORDERS, PAGES, DENIED = range(5)
 LISTENER = f"{CUT} listener: Envoy drains the old listener and closes its open connections"
 TAKEN = "another route, which lets in others, takes requests that were its own"
 RULES = "a rule grants what none granted before"
+DENIAL = "what a rule denied before is not denied any more"
+MEANS = "it takes other ways to prove who is calling, or fewer of them together"
 NEW_PUBLIC = "it is public: everybody gets in without a credential"
 OTHER_REQUESTS = "it is public, and takes other requests than before"
 
