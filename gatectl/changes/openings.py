@@ -83,9 +83,10 @@ def _demands_as_much(route: authz.Route, known: authz.Route) -> bool:
         return True
     if new is None:
         return False
-    if old.all and not (new.all and new.methods[0] == old.methods[0]):  # the first one says who is calling
-        return False
-    return set(old.methods) <= set(new.methods) if old.all else set(new.methods) <= set(old.methods)
+    if new.all:  # the first one says who is calling
+        same = new.methods[0] == old.methods[0] if old.all else new.methods[0] in old.methods
+        return same and (not old.all or set(old.methods) <= set(new.methods))
+    return not old.all and set(new.methods) <= set(old.methods)
 
 
 def _places(route: authz.Route, rule: authz.Rule) -> dict[str, int]:

@@ -33,21 +33,22 @@ SPEC: dict[str, Any] = {
             "match": {"path_template": "/t/{tenant}/u/{user}"},
             "upstream": "u",
             "access": [{"roles": ["a"], "where": "path.tenant == user.tenant"}],
+            "authentication": {"all": ["api_key"]},
         },
         {"name": "orders", "match": {"path_prefix": "/orders"}, "upstream": "v", "access": "authenticated"},
-        {
-            "name": "pages",
-            "match": {"path_prefix": "/shop", "methods": ["GET"]},
-            "upstream": "u",
-            "access": "public",
-            "cors": {"allow_origins": ["https://a.example"], "allow_methods": ["GET"]},
-        },
         {
             "name": "denied",
             "match": {"path_prefix": "/denied"},
             "upstream": "u",
             "access": [{"roles": ["a"]}, DENY_RULE],
             "authentication": {"any": ["api_key"]},
+        },
+        {
+            "name": "pages",
+            "match": {"path_prefix": "/shop", "methods": ["GET"]},
+            "upstream": "u",
+            "access": "public",
+            "cors": {"allow_origins": ["https://a.example"], "allow_methods": ["GET"]},
         },
     ],
     "rate_limits": [
@@ -56,7 +57,7 @@ SPEC: dict[str, Any] = {
     ],
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
-ADMIN, OWN, ORDERS, PAGES, DENIED = range(5)
+ADMIN, OWN, ORDERS, DENIED, PAGES = range(5)
 LISTENER = f"{CUT} listener: Envoy drains the old listener and closes its open connections"
 TAKEN = "another route, which lets in others, takes requests that were its own"
 RULES = "a rule grants what none granted before"

@@ -101,6 +101,14 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         put("routes", DENIED, "authentication", {"any": ["api_key", "jwt"]}),
         opens('route "denied"', MEANS),
     ),
+    "any of two credentials": (
+        put("routes", OWN, "authentication", {"any": ["api_key", "jwt"]}),
+        opens('route "own"', MEANS),
+    ),
+    "another caller of the two": (
+        put("routes", OWN, "authentication", {"all": ["jwt", "api_key"]}),
+        opens('route "own"', MEANS),
+    ),
     "any credential": (lambda spec: spec["routes"][DENIED].pop("authentication"), opens('route "denied"', MEANS)),
     "a public route behind it takes over": (
         all_of(gone("routes", ADMIN), limit(1, routes=["orders"])),
@@ -288,6 +296,8 @@ def test_nothing_opens_when_nothing_was_there(tmp_path: Path) -> None:
 def test_api_keys_that_were_not_accepted_before_are_told(tmp_path: Path) -> None:
     spec = copy.deepcopy(SPEC)
     del spec["authentication"]["api_keys"]
+    for index in (OWN, DENIED):
+        del spec["routes"][index]["authentication"]
     told = warnings(side(tmp_path, spec), side(tmp_path, SPEC))
     assert opens("api keys", "callers get in with API keys")[0] in told
 
