@@ -126,6 +126,33 @@ async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> No
                 assert "no-such-route" not in str(sample.labels)
 
 
+async def test_a_shadow_rule_that_would_refuse_is_counted_and_on_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny = policy.Rule(effect="deny", enforce=False, methods=("POST",))
+    route = policy.Route(rules=(policy.Rule(), deny))
+
+    class Shadowed:
+        def get(self, revision: str) -> policy.Policy:
+            return POLICY.model_copy(update={"routes": {"any": route}})
+
+    book: Any = Shadowed()
+    service = Authorization(book, without_redis(tmp_path))
+
+    def count() -> float:
+        labels = {"outcome": "allow", "shadow": "deny"}
+        return REGISTRY.get_sample_value("ext_authz_shadow_decisions_total", labels) or 0
+
+    before = count()
+    with caplog.at_level("INFO", logger="ext_authz.audit"):
+        for method in ("GET", "POST"):
+            await service.check(check_request(request("any", method=method, key=AGENT_KEY)))
+    assert count() == before + 1
+    (line,) = [vars(record) for record in caplog.records if record.name == "ext_authz.audit"]
+    assert (line["msg"], line["http_method"]) == ("request allowed", "POST")
+    assert (line["shadow"], line["shadow_rules"], line["user"]) == ("deny", [2], "alice")
+
+
 @pytest.fixture
 async def channel(valkey: Valkey, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
     (tmp_path / "current").mkdir()
