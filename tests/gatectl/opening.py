@@ -14,7 +14,12 @@ ISSUER = {
     "jwks": {"url": "https://id.example/jwks"},
     "claims": {"user": "sub", "roles": "roles", "attributes": {"tenant": "org"}},
 }
-DENY_RULE = {"effect": "deny", "methods": ["PUT", "DELETE"], "where": "user.tenant != query.tenant"}
+DENY_RULE = {
+    "effect": "deny",
+    "methods": ["PUT", "DELETE"],
+    "path_template": "/denied/{id}",
+    "where": "user.tenant != query.tenant",
+}
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "shop",

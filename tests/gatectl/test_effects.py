@@ -85,6 +85,10 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "where": f"{DENY_RULE['where']} and has(query.x)"}),
         opens('route "denied"', DENIAL),
     ),
+    "a denial of another part of the path": (
+        rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "path_template": "/denied/{id}/x"}),
+        opens('route "denied"', DENIAL),
+    ),
     "a denial of fewer methods": (
         rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "methods": ["PUT"]}),
         opens('route "denied"', DENIAL),
@@ -225,6 +229,9 @@ NOT_TOLD: dict[str, Edit] = {
     "a shadow rule": rule(OWN, OWN_RULE, {"enforce": False, "methods": ["GET"]}),
     "a denial more": rule(OWN, OWN_RULE, {"effect": "deny", "methods": ["PUT"]}),
     "a denial of more": rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "methods": ["PUT", "DELETE", "GET"]}),
+    "a denial of every path": rule(
+        DENIED, {"roles": ["a"]}, {name: value for name, value in DENY_RULE.items() if name != "path_template"}
+    ),
     "a denial with one condition less": rule(
         DENIED, {"roles": ["a"]}, {"effect": "deny", "methods": ["PUT", "DELETE"]}
     ),
