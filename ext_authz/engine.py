@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ext_authz import hosts, paths, rbac, reasons
+from ext_authz.evaluation import Facts
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.policy import Policy, Route
 from ext_authz.reasons import Reason
@@ -99,7 +100,8 @@ class Decision(NamedTuple):
     reason: Reason
     identity: Identity | None = None
     """Who is calling, when proved. Also set on refusals."""
-    grant: rbac.Grant | None = None
+    ruling: rbac.Ruling = rbac.Ruling()
+    """What the rules said, when they were asked."""
     method: str | None = None
     """The authenticators that judged, joined by ``+``."""
     challenge: str | None = None
@@ -138,22 +140,30 @@ def examine(policy: Policy | None, request: Request, authenticators: Sequence[Au
 
 
 def _demanded(case: Case, sent: Mapping[str, Presented]) -> tuple[Presented, ...] | Decision:
-    """Those of the credentials sent that the route asks for. One that it does not ask for is refused, never ignored."""
-    authentication = case.route.authentication
-    own = [one for one in sent.values() if not one.authenticator.ambient]
-    if authentication is not None:
-        stranger = next((one for one in own if one.authenticator.method not in authentication.methods), None)
+    """Those of the credentials sent that the route asks for. One that it does not ask for is refused, never ignored;
+    only an ambient one is passed over where it is not asked for, or where the request brings a credential of its own.
+    """
+    accepted = case.route.authentication
+    own = tuple(one for one in sent.values() if not one.authenticator.ambient)
+    if accepted is not None:
+        stranger = next((one for one in own if one.authenticator.method not in accepted.methods), None)
         if stranger is not None:
             return _refuse(case, reasons.CREDENTIAL_NOT_ACCEPTED, None, (stranger,))
-        if authentication.all:
-            if not sent.keys() >= set(authentication.methods):
-                return _refuse(case, reasons.CREDENTIAL_MISSING, None, ())
-            return tuple(sent[method] for method in authentication.methods)
+        if accepted.all:
+            together = tuple(sent[method] for method in accepted.methods if method in sent)
+            return together if len(together) == len(accepted.methods) else _refuse(case, _missing(case, sent), None, ())
     if len(own) > 1:
         return Decision(allow=False, reason=reasons.CREDENTIALS_AMBIGUOUS)
-    if own:
-        return tuple(own)
-    return tuple(one for method, one in sent.items() if authentication is None or method in authentication.methods)[:1]
+    ambient = (one for method, one in sent.items() if accepted is None or method in accepted.methods)
+    return own or tuple(ambient)[:1]
+
+
+def _missing(case: Case, sent: Mapping[str, Presented]) -> Reason:
+    """Why a request that needs a credential and has none, or not all of them, is refused."""
+    accepted = case.route.authentication
+    ambient = {one.method for one in case.authenticators if one.ambient}
+    missing = set(accepted.methods) - sent.keys() if accepted is not None else set[str]()
+    return reasons.CERTIFICATE_MISSING if missing and missing <= ambient else reasons.CREDENTIAL_MISSING
 
 
 def _variables(route: Route, request: Request) -> dict[str, str] | Reason:
@@ -188,11 +198,27 @@ def decide(case: Case, outcomes: Sequence[Outcome]) -> Decision:
     if case.route.public:
         return Decision(allow=True, reason=reasons.PUBLIC, identity=caller, method=method, taken=_taken(case))
     if caller is None:
-        return _refuse(case, reasons.CREDENTIAL_MISSING, None, ())
-    grant = rbac.grant(case.route.rules, case.request.method, caller, case.variables)
-    if grant is None:
-        return _refuse(case, reasons.ACCESS_DENIED, caller, case.presented)
-    return Decision(allow=True, reason=reasons.GRANTED, identity=caller, grant=grant, method=method, taken=_taken(case))
+        return _refuse(case, _missing(case, {}), None, ())
+    ruling = rbac.rule_on(case.route.rules, facts(case, caller))
+    if not ruling.allow:
+        return _refuse(case, reasons.ACCESS_DENIED, caller, case.presented)._replace(ruling=ruling)
+    return Decision(
+        allow=True, reason=reasons.GRANTED, identity=caller, ruling=ruling, method=method, taken=_taken(case)
+    )
+
+
+def facts(case: Case, caller: Identity) -> Facts:
+    """What the rules of a case's route look at."""
+    return Facts(
+        method=case.request.method,
+        target=case.request.path,
+        headers=case.request.headers,
+        user=caller.user,
+        roles=caller.roles,
+        plan=caller.plan,
+        attributes=caller.attributes,
+        variables=case.variables,
+    )
 
 
 def _refuse(

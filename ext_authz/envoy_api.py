@@ -62,18 +62,19 @@ def metadata(decision: Decision, request: Request) -> dict[str, str]:
 
     Non-empty strings only: Envoy drops a descriptor that is made of anything else.
     """
-    identity, grant = decision.identity, decision.grant
+    identity, grant, shadow = decision.identity, decision.ruling.grant, decision.ruling.shadow
     absent = policy.ABSENT
     return {
         policy.METADATA_SUBJECT: f"user:{identity.user}" if identity else f"address:{request.address}",
         policy.METADATA_USER: identity.user if identity else absent,
-        policy.METADATA_ROLE: (grant.role if grant else None) or absent,
+        policy.METADATA_ROLE: (grant.role if grant and decision.allow else None) or absent,
         policy.METADATA_PLAN: (identity.plan if identity else None) or absent,
         policy.METADATA_KEY_ID: (identity.key_id if identity else None) or absent,
         policy.METADATA_AUTH_METHOD: identity.method if identity else absent,
         policy.METADATA_CLIENT_ADDRESS: request.address,
         policy.METADATA_DECISION: "allow" if decision.allow else "deny",
         policy.METADATA_REASON: decision.reason.code,
+        policy.METADATA_SHADOW: absent if shadow is None else "allow" if shadow.allow else "deny",
     }
 
 

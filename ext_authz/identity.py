@@ -18,7 +18,7 @@ class Identity(NamedTuple):
     plan: str | None
     attributes: Mapping[str, str]
     method: str
-    """The authenticator that vouches for it: ``api_key`` or ``jwt``."""
+    """The authenticator that vouches for it: ``api_key``, ``jwt`` or ``mtls``."""
     key_id: str | None = None
 
 

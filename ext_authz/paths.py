@@ -28,6 +28,14 @@ def is_canonical(path: str) -> bool:
     return path.startswith("/") and _NOT_CANONICAL.search(path) is None
 
 
+_UNRESERVED = re.compile("%(2[dD]|5[fF]|7[eE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])")
+
+
+def plainest(path: str) -> str:
+    """A canonical path as a lenient upstream may read it: no trailing slash, no escapes of what needs none."""
+    return _UNRESERVED.sub(lambda escape: chr(int(escape[1], 16)), path).rstrip("/") or "/"
+
+
 @lru_cache(maxsize=4096)
 def _segments(template: str) -> tuple[tuple[str, str | None], ...]:
     """Per segment of a template: its text and, when it is ``{name}``, the variable's name."""

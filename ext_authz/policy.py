@@ -6,11 +6,16 @@ understands a policy would half enforce it.
 """
 
 import ipaddress
+from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-FORMAT: Literal[1] = 1
+from ext_authz.condition import Condition
+from ext_authz.evaluation import Facts, Truth, compiled
+
+FORMAT: Literal[2] = 2
 
 ROUTE_KEY = "route"
 """``context_extensions`` entry that carries the route id (envoy.service.auth.v3.AttributeContext)."""
@@ -43,6 +48,8 @@ METADATA_DECISION = "decision"
 METADATA_REASON = "reason"
 METADATA_DETAIL = "detail"
 """The sentence of a refusal."""
+METADATA_SHADOW = "shadow"
+"""``allow`` or ``deny``: how it would have ended with the rules that are not enforced, when one of those matched."""
 ABSENT = "-"
 """Stands for "has none" in metadata: Envoy drops a descriptor whose value is missing or empty."""
 
@@ -170,26 +177,38 @@ class ApiKeys(_Document):
     """How long a key already seen keeps working while Redis is away."""
 
 
-class Condition(_Document):
-    """``variable`` of the route's path template must equal ``attribute`` of the user.
+class Certificate(_Document):
+    """A client certificate by its principal, as Envoy names it: its first URI name, else its first DNS name.
 
-    ``attribute`` is ``id``, ``plan``, or the name of an entry of the user's attributes written
-    ``attributes.<name>``. A missing one on either side never matches.
+    ``name`` is compared exactly. It never looks like the subject (``CN=…``) of a certificate that has no such name.
     """
 
-    variable: str
-    attribute: str
+    name: str = Field(pattern=r"^([a-z][a-z0-9+.-]*://[!-~]+|[a-z0-9-]+(\.[a-z0-9-]+)*)$")
+    user: str
+    roles: tuple[str, ...] = ()
+    plan: str | None = None
+    attributes: dict[str, str] = {}
 
 
 class Rule(_Document):
-    """Grants access when method, role and every condition match.
+    """Matches when method, path, role and condition do; then it grants access, or denies it whatever others grant.
 
-    ``methods`` None: any method. ``roles`` None: any authenticated caller.
+    None: any method, path, authenticated caller. ``path_template`` is for a part of what the route takes, and gives
+    the condition its path variables. A rule that is not enforced is judged and changes nothing.
     """
 
+    effect: Literal["allow", "deny"] = "allow"
+    enforce: bool = True
     methods: tuple[str, ...] | None = None
     roles: tuple[str, ...] | None = None
-    where: tuple[Condition, ...] = ()
+    """Those who inherit one of them are listed too."""
+    path_template: str | None = None
+    where: Condition | None = None
+
+    @cached_property
+    def holds(self) -> Callable[[Facts], Truth]:
+        """Says whether ``where`` holds; made when it is first asked for."""
+        return compiled(self.where) if self.where is not None else lambda _: True
 
 
 class Authentication(_Document):
@@ -230,7 +249,7 @@ class Throttling(_Document):
 class Policy(_Document):
     """Everything ext_authz obeys for one revision of one gateway; ``routes`` is keyed by route id."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     revision: str
     gateway: str
     api_keys: ApiKeys | None = None
@@ -238,6 +257,7 @@ class Policy(_Document):
     revocations_stale_seconds: int = Field(default=300, ge=0)
     """How long the last known denylist stays in force while Redis is away; then no token can be judged."""
     identity_token: IdentityToken | None = None
+    certificates: tuple[Certificate, ...] = ()
     forward_credentials: bool = False
     throttling: Throttling | None = None
     """None: failures are not counted."""

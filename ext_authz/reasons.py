@@ -71,6 +71,10 @@ REVOCATIONS_UNAVAILABLE = Reason(
 # identity for the upstream
 IDENTITY_KEY_MISSING = Reason("identity-key-missing", 503, "The caller cannot be vouched for: there is no signing key.")
 
+# authentication by certificate; 403: a 401 would need a challenge, and TLS has none
+CERTIFICATE_MISSING = Reason("certificate-missing", 403, "This route needs a client certificate.")
+CERTIFICATE_UNKNOWN = Reason("certificate-unknown", 403, "The client certificate belongs to nobody who is known here.")
+
 # access
 ACCESS_DENIED = Reason("access-denied", 403, "The caller may not do this.")
 

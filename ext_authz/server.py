@@ -66,8 +66,9 @@ class Authorization:
             decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
             response = envoy_api.respond(decision, request)
         telemetry.observe(decision, time.perf_counter() - started)
-        if self._trail is not None and not decision.allow:
-            self._trail.write("request.refused", **telemetry.refusal(request, decision))
+        event = telemetry.event(decision)
+        if self._trail is not None and event is not None:
+            self._trail.write(event, **telemetry.told(request, decision))
         if decision.delayed and self._throttle is not None:
             await self._throttle.delay()
         return response

@@ -33,6 +33,11 @@ THROTTLED = Counter(
 )
 DELAYED = Gauge("ext_authz_delayed", "Answers held back at the moment.", multiprocess_mode="livesum")
 BLOCKED = Gauge("ext_authz_blocked", "Addresses and key ids that are blocked.", ("kind",), multiprocess_mode="livemax")
+SHADOW_DECISIONS = Counter(
+    "ext_authz_shadow_decisions",
+    "Checks that a rule which is not enforced matched, by outcome and by what it would have been with such rules.",
+    ("outcome", "shadow"),
+)
 CHECK_SECONDS = Histogram(
     "ext_authz_check_seconds",
     "Time to decide a check, without gRPC's own part and without what a failure is held back for.",
@@ -47,15 +52,34 @@ def observe(decision: Decision, seconds: float) -> None:
     CHECK_SECONDS.observe(seconds)
     outcome = "allow" if decision.allow else "deny"
     DECISIONS.labels(outcome, decision.reason.code, decision.method or "none").inc()
+    shadow = decision.ruling.shadow
+    if shadow is not None:
+        SHADOW_DECISIONS.labels(outcome, "allow" if shadow.allow else "deny").inc()
 
 
-def refusal(request: Request, decision: Decision) -> dict[str, Any]:
-    """What the audit trail says about a refusal.
+def event(decision: Decision) -> str | None:
+    """What the audit trail calls a refusal, and what shadow rules would have refused; None: it is not told."""
+    if not decision.allow:
+        return "request.refused"
+    shadow = decision.ruling.shadow
+    return "request.shadow" if shadow is not None and not shadow.allow else None
+
+
+def told(request: Request, decision: Decision) -> dict[str, Any]:
+    """What the audit trail says about a decision; what rules that are not enforced would have made of it is in it.
 
     It names a user or key only when proved, and never holds a credential, a path or a query string. What a client
     chooses freely is cut, so that one request cannot write a page.
     """
-    identity = decision.identity
+    identity, shadow = decision.identity, decision.ruling.shadow
+    would_be = (
+        {}
+        if shadow is None
+        else {
+            "shadow": "allow" if shadow.allow else "deny",
+            "shadow_rules": [rule + 1 for rule in shadow.rules],
+        }
+    )
     return {
         "reason": decision.reason.code,
         "status": decision.reason.status,
@@ -67,4 +91,5 @@ def refusal(request: Request, decision: Decision) -> dict[str, Any]:
         "key_id": identity.key_id if identity else None,
         "address": request.address,
         "request_id": request.request_id[:128],
+        **would_be,
     }

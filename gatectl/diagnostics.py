@@ -24,6 +24,7 @@ CODES = {
     "GC0108": "two settings contradict each other",
     "GC0109": "a certificate or key cannot be used",
     "GC0110": "a certificate or key was not checked",
+    "GC0111": "a condition cannot be understood",
     "GC0200": "the rendered configuration is not valid Envoy API",
     "GC0201": "Envoy refuses the configuration",
     "GC0400": "the document is not what can be imported",

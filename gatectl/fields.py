@@ -186,6 +186,15 @@ UserName = Annotated[str, AfterValidator(_identity_name)]
 """What ext_authz accepts as a user id."""
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """A property of a user, as ``where`` names it: ``user.<attribute>``."""
+Permission = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_-]*)*$", max_length=128)]
+"""``tickets:read``."""
+PermissionPattern = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_-]*:)*([a-z0-9][a-z0-9_-]*|\*)$", max_length=128)
+]
+"""A permission, or with ``*`` as its last word all that begin so: ``tickets:*``."""
+WHERE_LENGTH = 1024
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=WHERE_LENGTH)]
+"""A condition (``gatectl.spec.conditions``)."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_no_control_characters)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}$")]
 """RFC 9110 token without the underscore, which Envoy refuses at the edge."""

@@ -226,7 +226,9 @@ class Snapshot:
     clusters: tuple[Cluster, ...]
     virtual_hosts: tuple[VirtualHost, ...]
     credential_headers: tuple[str, ...]
-    """Lower-case request headers that may carry a credential: what ext_authz is shown."""
+    """Lower-case request headers that may carry a credential. ext_authz is shown these, and those of the next field."""
+    condition_headers: tuple[str, ...]
+    """Lower-case request headers that access rules look at."""
     fail_closed_limits: bool
     """Refuse when the limiter cannot answer."""
     address_limit: AddressLimit | None

@@ -1,6 +1,7 @@
 """The ways to prove who is calling."""
 
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
+from ext_authz.authenticators.certificate import CertificateAuthenticator
 from ext_authz.authenticators.jwt import JwtAuthenticator
 from ext_authz.denylists import Revocations
 from ext_authz.engine import Authenticator
@@ -13,4 +14,5 @@ def table(keys: KeySet, jwks: JwksSources, revocations: Revocations) -> tuple[Au
     return (
         ApiKeyAuthenticator(keys),
         JwtAuthenticator(jwks, revocations),
+        CertificateAuthenticator(),
     )

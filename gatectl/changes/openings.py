@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from ext_authz import policy as authz
+from ext_authz.condition import conjuncts, facts
 from gatectl.changes.order import moved
 from gatectl.changes.reach import Routing
 from gatectl.changes.resources import Contents
@@ -39,32 +40,61 @@ def _route(name: str, route: authz.Route, known: authz.Route | None, was: Routin
         if _leads_to(was, name) != _leads_to(now, name):
             yield "it is public, and leads elsewhere than before"
     elif known is not None and not known.public:
-        if not _covered(route.rules, known.rules):
+        if not _covered(_enforced(route, "allow"), _enforced(known, "allow")):
             yield "a rule grants what none granted before"
-        elif any(_places(route, rule) != _places(known, rule) for rule in route.rules):
+        elif any(_places(route, rule) != _places(known, rule) for rule in route.rules if rule.enforce):
             yield "its conditions look at other parts of the path"
+        if not _covered(_enforced(known, "deny"), _enforced(route, "deny")):
+            yield "what a rule denied before is not denied any more"
+        if not _demands_as_much(route, known):
+            yield "it takes other ways to prove who is calling, or fewer of them together"
+
+
+def _enforced(route: authz.Route, effect: str) -> tuple[authz.Rule, ...]:
+    return tuple(rule for rule in route.rules if rule.enforce and rule.effect == effect)
 
 
 def _covered(rules: Sequence[authz.Rule], known: Sequence[authz.Rule]) -> bool:
-    """Did the known rules grant everything that the rules grant? A rule is looked at method by method and role by
-    role, because several together may have granted what one grants now.
+    """Did the known rules match whenever one of the rules does? A rule is looked at method by method and role by
+    role, because several together may have matched what one matches now.
     """
     for rule in rules:
-        for method, role in itertools.product(rule.methods or (None,), rule.roles or (None,)):
+        conditions = conjuncts(rule.where)
+        for method, role in itertools.product(_each(rule.methods), _each(rule.roles)):
             if not any(
                 (one.methods is None or method in one.methods)
                 and (one.roles is None or role in one.roles)
-                and set(one.where) <= set(rule.where)
+                and one.path_template in {None, rule.path_template}
+                and conjuncts(one.where) <= conditions
                 for one in known
             ):
                 return False
     return True
 
 
+def _each(words: tuple[str, ...] | None) -> tuple[str | None, ...]:
+    return (None,) if words is None else words
+
+
+def _demands_as_much(route: authz.Route, known: authz.Route) -> bool:
+    """Does a caller need no less to prove who he is than before? Without a word on it, any way will do."""
+    new, old = route.authentication, known.authentication
+    if old is None or new == old:
+        return True
+    if new is None:
+        return False
+    if new.all:  # the first one says who is calling
+        same = new.methods[0] == old.methods[0] if old.all else new.methods[0] in old.methods
+        return same and (not old.all or set(old.methods) <= set(new.methods))
+    return not old.all and set(new.methods) <= set(old.methods)
+
+
 def _places(route: authz.Route, rule: authz.Rule) -> dict[str, int]:
-    """Where in the path the variables of a rule's conditions stand."""
-    places = {segment: index for index, segment in enumerate((route.path_template or "").split("/"))}
-    return {one.variable: places[f"{{{one.variable}}}"] for one in rule.where if f"{{{one.variable}}}" in places}
+    """Where in the path the variables of a rule's condition stand."""
+    template = (rule.path_template or route.path_template or "").split("/")
+    places = {segment: index for index, segment in enumerate(template)}
+    names = {fact.name for fact in facts(rule.where) if fact.source == "path"}
+    return {name: places[f"{{{name}}}"] for name in names if f"{{{name}}}" in places}
 
 
 def _no_more(name: str, was: Routing, now: Routing) -> bool:
@@ -119,7 +149,7 @@ def _loses(
         reach = now.reach[rival]
         if rival != name and reach.meets(own):
             had = rival in before and before[rival] < before[name] and reach.within(was.reach[rival])
-            looser = new.routes[rival].public or not _covered(new.routes[rival].rules, old.routes[name].rules)
+            looser = _looser(new.routes[rival], old.routes[name])
             if looser and not had:
                 return True
         elif rival != name:
@@ -127,6 +157,16 @@ def _loses(
         if own.within(reach):
             return False  # whatever comes behind it gets nothing
     return False
+
+
+def _looser(route: authz.Route, known: authz.Route) -> bool:
+    """Does a route let in somebody whom another one did not?"""
+    return (
+        route.public
+        or not _covered(_enforced(route, "allow"), _enforced(known, "allow"))
+        or not _covered(_enforced(known, "deny"), _enforced(route, "deny"))
+        or not _demands_as_much(route, known)
+    )
 
 
 def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
@@ -143,6 +183,7 @@ def _callers(old: authz.Policy, new: authz.Policy) -> Iterator[Opening]:
         yield "abuse", "more failures to authenticate are borne, or from more addresses"
     if new.api_keys is not None:
         yield from _api_keys(old.api_keys, new.api_keys)
+    yield from _certificates(old.certificates, new.certificates)
 
 
 def _issuer(old: authz.Issuer, new: authz.Issuer) -> Iterator[str]:
@@ -196,4 +237,17 @@ def _api_keys(old: authz.ApiKeys | None, new: authz.ApiKeys) -> Iterator[Opening
         if (was.user, was.plan, was.attributes) != (key.user, key.plan, key.attributes):
             yield title, "its holder becomes somebody else"
         if not set(key.roles) <= set(was.roles):
+            yield title, "its holder gets more roles"
+
+
+def _certificates(old: Sequence[authz.Certificate], new: Sequence[authz.Certificate]) -> Iterator[Opening]:
+    known = {one.name: one for one in old}
+    for one in new:
+        was, title = known.get(one.name), f'certificate "{one.name}"'
+        if was is None:
+            yield title, "its holder gets in"
+            continue
+        if (was.user, was.plan, was.attributes) != (one.user, one.plan, one.attributes):
+            yield title, "its holder becomes somebody else"
+        if not set(one.roles) <= set(was.roles):
             yield title, "its holder gets more roles"

@@ -112,7 +112,7 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
         "listener",
         "abuse",
         "development",
-    } or any(path[-1] in {"name", "id"} for path in tainted):
+    } or any(path[-1] in {"name", "id", "uri", "dns"} for path in tainted):
         return None  # names are everywhere
     hidden |= {("cluster", cluster_id(path[1])) for path in tainted if path[0] == "upstreams"}
     routes = record.effective["routes"]

@@ -1,7 +1,7 @@
 """Spec → Snapshot: pure, one file for each part of the language."""
 
 from gatectl.compiler.abuse import compile_address_limit
-from gatectl.compiler.access import compile_access
+from gatectl.compiler.access import compile_access, condition_headers
 from gatectl.compiler.limits import compile_limits
 from gatectl.compiler.routes import compile_virtual_hosts
 from gatectl.compiler.tls import compile_listener_tls
@@ -13,7 +13,7 @@ from gatectl.spec.model import ApiKeys, Spec
 def compile_spec(spec: Spec) -> Snapshot:
     """What the spec means. The spec has been checked: there is nothing left to go wrong."""
     listener = spec.listener
-    api_keys = spec.authentication.api_keys
+    api_keys, authz = spec.authentication.api_keys, compile_access(spec)
     return Snapshot(
         name=spec.name,
         listener=Listener(
@@ -31,9 +31,10 @@ def compile_spec(spec: Spec) -> Snapshot:
         clusters=compile_upstreams(spec),
         virtual_hosts=compile_virtual_hosts(spec),
         credential_headers=("authorization", *(_key_headers(api_keys) if api_keys else ())),
+        condition_headers=condition_headers(authz),
         fail_closed_limits=spec.rate_limiting.when_redis_is_away == "deny",
         address_limit=compile_address_limit(spec.abuse),
-        authz=compile_access(spec),
+        authz=authz,
         limits=compile_limits(spec),
     )
 

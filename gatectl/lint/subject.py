@@ -7,6 +7,7 @@ from functools import cached_property
 from gatectl.diagnostics import Location
 from gatectl.render.bundle import Bundle
 from gatectl.spec.model import AccessRule, Cors, RateLimit, Route, Spec, StaticKey, Upstream
+from gatectl.spec.roles import Holders, holders, of_rule
 from gatectl.spec.tree import Node
 
 Path = tuple[int | str, ...]
@@ -117,6 +118,15 @@ class Subject:
         return (*self._limits.get(None, ()), *(self._limits.get(route, ()) if route is not None else ()))
 
     @cached_property
+    def holders(self) -> Holders:
+        """Each declared role with those who have it."""
+        return holders(self.spec.roles)
+
+    def roles_of(self, rule: AccessRule) -> tuple[str, ...] | None:
+        """The roles that a rule is for, with those that inherit them; None for any caller."""
+        return of_rule(rule, self.spec.roles, self.holders)
+
+    @cached_property
     def can_have(self) -> Mapping[str, bool]:
         """Whether any caller can have a role, a plan, or an attribute of a name (which is not there if nobody can).
 
@@ -126,15 +136,26 @@ class Subject:
         keys, issuers = authentication.api_keys is not None, authentication.jwt
         maps = [mapping for issuer in issuers for mapping in issuer.claims.map]
         given = [issuer.claims.attributes for issuer in issuers] + [mapping.attributes for mapping in maps]
+        owners = authentication.certificates
+        given += [owner.attributes for owner in owners]
         attributes = {name: True for names in given for name in names}
         return {
             **attributes,
             "": keys,
             "role": keys
+            or any(owner.roles for owner in owners)
             or any(issuer.claims.roles is not None for issuer in issuers)
             or any(one.roles for one in maps),
-            "plan": keys or any(i.claims.plan is not None for i in issuers) or any(one.plan for one in maps),
+            "plan": keys
+            or any(owner.plan for owner in owners)
+            or any(i.claims.plan is not None for i in issuers)
+            or any(one.plan for one in maps),
         }
+
+
+def granting(route: Route) -> tuple[tuple[int, AccessRule], ...]:
+    """The rules of a route that can let somebody in, with their indices."""
+    return tuple((index, rule) for index, rule in enumerate(rules_of(route)) if rule.grants)
 
 
 def rules_of(route: Route) -> tuple[AccessRule, ...]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from ext_authz import engine, rbac, reasons
+from ext_authz import condition, engine, paths, rbac, reasons
+from ext_authz.condition import Fact
+from ext_authz.evaluation import Facts
 from ext_authz.identity import Identity
 from ext_authz.policy import Rule
 from gatectl.rehearsal.rehearsal import Course
@@ -28,6 +30,7 @@ def access(course: Course, route: str | None, source: Source) -> dict[str, Any] 
         "challenge": HIDDEN if decision.challenge and hidden else decision.challenge,
         "public": isinstance(case, engine.Case) and case.route.public,
         "caller": caller(decision.identity, source),
+        "shadow": _shadow(decision),
         "rules": [_rule(index, rule, case, decision, route, source) for index, rule in enumerate(rules)],
     }
 
@@ -56,6 +59,12 @@ def rule_path(route: str, index: int, source: Source) -> tuple[Step, ...]:
     return (*path, index) if source.texts(*path, index) else path
 
 
+def _shadow(decision: engine.Decision) -> dict[str, Any] | None:
+    """How it would have ended with the rules that are not enforced; None when none of them matched."""
+    shadow = decision.ruling.shadow
+    return {"allowed": shadow.allow, "rules": [rule + 1 for rule in shadow.rules]} if shadow is not None else None
+
+
 def _rule(
     index: int,
     rule: Rule,
@@ -69,51 +78,89 @@ def _rule(
     judged = decision.reason in (reasons.GRANTED, reasons.ACCESS_DENIED) and isinstance(case, engine.Case)
     if judged and decision.identity is not None:
         assert isinstance(case, engine.Case)
-        verdict = rbac.judge(rule, case.request.method, decision.identity, case.variables)
-        finding, why = verdict.finding.value, _why(verdict, case, decision.identity, path, source)
-    granted_by = decision.grant.rule if decision.grant is not None else None
+        facts = engine.facts(case, decision.identity)
+        verdict = rbac.judge(rule, facts)
+        finding, why = verdict.finding.value, _why(rule, verdict, facts, decision.identity, path, source)
+    grant, denial = decision.ruling.grant, decision.ruling.denial
+    granted_by = grant.rule if grant is not None and denial is None else None
     return {
         "rule": index + 1,
         "place": source.place(*path),
+        "effect": rule.effect,
+        "enforced": rule.enforce,
         "finding": finding,
         "why": why,
-        "decided": granted_by == index,
+        "decided": index in {granted_by, denial},
     }
 
 
 def _demand(rule: Rule, path: tuple[Step, ...], source: Source) -> str:
     """What a rule asks for, as the end of a sentence."""
     parts = [f"one of the methods {', '.join(source.texts(*path, 'methods'))}"] if rule.methods is not None else []
-    if rule.roles is not None:
-        parts.append(f"one of the roles {', '.join(source.texts(*path, 'roles'))}")
-    for condition in rule.where:
-        wanted = source.text(*path, "where", condition.variable)
-        parts.append(f"{condition.variable} equal to {wanted}")
-    return f"needs {' and '.join(parts)}" if parts else "needs any authenticated caller"
+    parts += [f"a path like {source.text(*path, 'path_template')}"] if rule.path_template is not None else []
+    parts += [_roles(path, source)] if rule.roles is not None else []
+    parts += [source.text(*path, "where")] if rule.where is not None else []
+    if rule.effect == "deny":
+        return f"denies {' and '.join(parts) or 'everybody'}"
+    return f"needs {' and '.join(parts) or 'any authenticated caller'}"
 
 
-def _why(verdict: rbac.Verdict, case: engine.Case, identity: Identity, path: tuple[Step, ...], source: Source) -> str:
-    """Why a rule granted access or did not, as the end of a sentence."""
+def _roles(path: tuple[Step, ...], source: Source) -> str:
+    permissions = source.texts(*path, "permissions")
+    if permissions:
+        return f"a role with {' or '.join(permissions)}"
+    return f"one of the roles {', '.join(source.texts(*path, 'roles'))}"
+
+
+def _why(  # noqa: PLR0911 - one return for each finding
+    rule: Rule, verdict: rbac.Verdict, facts: Facts, identity: Identity, path: tuple[Step, ...], source: Source
+) -> str:
+    """Why a rule matched or did not, as the end of a sentence."""
     who = caller(identity, source) or {}
-    if verdict.finding is rbac.Finding.METHOD:
-        return f"is for {', '.join(source.texts(*path, 'methods'))}; the request is {case.request.method}"
-    if verdict.finding is rbac.Finding.ROLE:
-        has = who["roles"] if isinstance(who["roles"], str) else ", ".join(who["roles"]) or "none"
-        return f"needs one of the roles {', '.join(source.texts(*path, 'roles'))}; the caller has {has}"
-    if verdict.condition is not None:
-        name = source.text(*path, "where", verdict.condition.variable)
-        value = _property(who, verdict.condition.attribute)
-        given = case.variables.get(verdict.condition.variable)
-        return f"{verdict.condition.variable} is {given}, " + (f"{name} is {value}" if value else f"there is no {name}")
+    match verdict.finding:
+        case rbac.Finding.METHOD:
+            return f"is for {', '.join(source.texts(*path, 'methods'))}; the request is {facts.method}"
+        case rbac.Finding.PATH:
+            return f"is for {source.text(*path, 'path_template')}"
+        case rbac.Finding.ROLE:
+            has = who["roles"] if isinstance(who["roles"], str) else ", ".join(who["roles"]) or "none"
+            verb = "is against" if rule.effect == "deny" else "needs"
+            return f"{verb} {_roles(path, source)}; the caller has {has}"
+        case rbac.Finding.CONDITION:
+            return f"its condition is false: {_values(rule, facts, who)}"
+        case rbac.Finding.UNKNOWN:
+            return f"its condition cannot be told: {_values(rule, facts, who)}"
+        case rbac.Finding.DENIED:
+            return "denies access" + (f": {_values(rule, facts, who)}" if rule.where is not None else "")
     return "grants access" + (
         f" to the role {verdict.role}" if verdict.role and not isinstance(who["roles"], str) else ""
     )
 
 
-def _property(who: dict[str, Any], attribute: str) -> str | None:
-    """What a condition compares with (see ``ext_authz.policy.Condition``), as it may be shown."""
-    if attribute in {"id", "plan"}:
-        found: str | None = who["user" if attribute == "id" else "plan"]
-        return found
-    attributes = who["attributes"]
-    return attributes if isinstance(attributes, str) else attributes.get(attribute.removeprefix("attributes."))
+def _values(rule: Rule, facts: Facts, who: dict[str, Any]) -> str:
+    """What a condition looked at, as it may be shown."""
+    if rule.path_template is not None:
+        raw = paths.match(rule.path_template, paths.plainest(facts.path))
+        facts = facts.with_variables(paths.decode(raw or {}))
+    seen = dict.fromkeys(condition.facts(rule.where))
+    found = [f"{_written(fact)} is {_value(fact, facts, who)}" for fact in seen]
+    asks = next(condition.roles(rule.where), None) is not None
+    roles = who["roles"] if isinstance(who["roles"], str) else ", ".join(who["roles"]) or "none"
+    return ", ".join([*found, *([f"the caller's roles are {roles}"] if asks else [])])
+
+
+def _written(fact: Fact) -> str:
+    if fact.source in {"header", "query"}:
+        return f'{fact.source}["{fact.name}"]'
+    return f"{'user' if fact.source == 'attribute' else fact.source}.{fact.name}"
+
+
+def _value(fact: Fact, facts: Facts, who: dict[str, Any]) -> str:
+    found = facts.value(fact.source, fact.name)
+    if not isinstance(found, str):
+        return "missing" if found is None else "unclear"
+    if fact.source == "user":
+        return str(who["user" if fact.name == "id" else "plan"])
+    if fact.source == "attribute" and isinstance(who["attributes"], str):
+        return who["attributes"]
+    return found

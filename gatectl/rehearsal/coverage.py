@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from ext_authz import policy as authz
+from ext_authz.rbac import Ruling
 from gatectl.rehearsal.access import rule_path
 from gatectl.rehearsal.answer import allowed, route_of
 from gatectl.rehearsal.rehearsal import Course
@@ -12,7 +13,9 @@ from gatectl.rollout.candidate import Candidate
 
 
 class Coverage:
-    """Counts tests. A route is covered when a request met it, a rule when it granted, a limit when it counted."""
+    """Counts tests. A route is covered when a request met it, a limit when it counted, a rule when it granted or
+    denied access, or would have.
+    """
 
     def __init__(self, candidate: Candidate) -> None:
         self._spec, self._source = candidate.spec, Source(candidate)
@@ -26,9 +29,9 @@ class Coverage:
         if route is not None:
             self._hits[route] += 1
             self._allowed[route] += allowed(course)
-            grant = course.check.decision.grant if course.check is not None else None
-            if grant is not None:
-                self._granted[route, grant.rule] += 1
+            ruling = course.check.decision.ruling if course.check is not None else Ruling()
+            for rule in _effective(ruling):
+                self._granted[route, rule] += 1
         for status in course.limits.statuses if course.limits is not None else ():
             if status is not None:
                 self._counted[status.name] += 1
@@ -69,3 +72,9 @@ class Coverage:
         touched += [one["counted"] for one in limits]
         percent = 100 * sum(map(bool, touched)) // len(touched)
         return {"percent": percent, "routes": routes, "rules": rules, "limits": limits}
+
+
+def _effective(ruling: Ruling) -> set[int]:
+    """The rules that made the outcome what it is, or would have."""
+    own = ruling.denial if ruling.denial is not None else ruling.grant.rule if ruling.grant is not None else None
+    return {*(ruling.shadow.rules if ruling.shadow is not None else ()), *({own} if own is not None else ())}

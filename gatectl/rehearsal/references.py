@@ -7,8 +7,8 @@ from gatectl.diagnostics import Diagnostic, SpecError
 from gatectl.rehearsal.answer import PREFLIGHT, PROBLEM, RATE_LIMITED
 from gatectl.rehearsal.suite import Script
 from gatectl.render.problems import PROBLEMS
-from gatectl.spec.check import known
 from gatectl.spec.model import Spec
+from gatectl.spec.names import known
 
 REASONS = {
     *(value.code for value in vars(reasons).values() if isinstance(value, reasons.Reason)),

@@ -55,6 +55,8 @@ class Expectation(Section):
     decision: Omittable[Literal["allow", "deny"]] = None
     status: Omittable[Annotated[int, Field(ge=100, le=599)]] = None
     reason: Omittable[Text] = None
+    shadow: Omittable[Literal["allow", "deny"]] = None
+    """How it would have ended with the rules that are not enforced."""
     route: Omittable[Name] = None
     limits: Omittable[tuple[Name, ...]] = None
     """Limits that count the request; others may, too."""

@@ -58,10 +58,13 @@ def _found(course: Course, told: Mapping[str, Any], candidate: Candidate) -> dic
     limiting = course.limits.limiting if course.limits is not None and not course.limits.allowed else None
     refused = next((limit["name"] for limit in told["limits"] or () if limit["refused"]), NOTHING)
     decision = "allow" if allowed(course) else "deny"
+    ruled = course.check.decision.ruling.shadow if course.check is not None else None
+    shadow = None if ruled is None else "allow" if ruled.allow else "deny"
     return {
         "decision": Found(decision, f"{decision} ({course.answer.status} {reason_of(course)})"),
         "status": Found(course.answer.status, f"{course.answer.status} ({reason_of(course)})"),
         "reason": Found(reason_of(course), reason_of(course)),
+        "shadow": Found(shadow, shadow or NOTHING),
         "route": Found(route, told["route"]["name"] if told["route"] else NOTHING),
         "refused_by": Found(limiting.name if limiting is not None else None, refused),
         "upstream": Found(target if reached else None, upstream["name"] if reached else NOTHING),

@@ -1,13 +1,14 @@
 """What types cannot say: names that refer to nothing, settings that contradict, routes that can never match."""
 
-import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from ext_authz.policy import IDENTITY_HEADER_PREFIX
-from gatectl.diagnostics import Diagnostic, Location
+from gatectl.diagnostics import Diagnostic
+from gatectl.spec import check_access
+from gatectl.spec.check_access import route_title
 from gatectl.spec.check_tls import check_tls
 from gatectl.spec.draft import Draft
-from gatectl.spec.model import AccessRule
+from gatectl.spec.names import known
 from gatectl.spec.overlap import shadowed
 
 Check = Callable[[Draft], Iterator[Diagnostic]]
@@ -23,7 +24,7 @@ def _references(draft: Draft) -> Iterator[Diagnostic]:
     routes = {name: draft.shown("routes", index, "name") for index, name in draft.words("name", "routes")}
     for index, upstream in draft.words("upstream", "routes"):
         node = draft.tree.find(("routes", index, "upstream"))
-        yield from known(node.at, _route(draft, index), "upstream", upstream, upstreams, node.shown)
+        yield from known(node.at, route_title(draft, index), "upstream", upstream, upstreams, node.shown)
     for index, limit in draft.limits:
         for position, name in enumerate(limit.routes or ()):
             node = draft.tree.find(("rate_limits", index, "routes", position))
@@ -38,21 +39,6 @@ def _references(draft: Draft) -> Iterator[Diagnostic]:
         yield from known(node.at, who, "development key", key, users, node.shown)
 
 
-def known(at: Location, who: str, kind: str, name: str, names: Mapping[str, str], shown: str) -> Iterator[Diagnostic]:
-    """The mistake of a name that refers to nothing; ``names`` maps those that exist to what may be shown of them.
-
-    ``shown`` is what a message may show of ``name``.
-    """
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f'did you mean "{names[near[0]]}"?' if near else f"known: {', '.join(names.values()) or 'none'}"
-        yield Diagnostic("GC0103", f'{who} names an unknown {kind} "{shown}"', at, hint)
-
-
-def _route(draft: Draft, index: int) -> str:
-    return f'route "{draft.shown("routes", index, "name")}"'
-
-
 def _limit(draft: Draft, index: int) -> str:
     return f'rate limit "{draft.shown("rate_limits", index, "name")}"'
 
@@ -63,6 +49,8 @@ UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("name", ("authentication", "jwt")),
     ("issuer", ("authentication", "jwt")),
     ("id", ("authentication", "api_keys", "static")),
+    ("uri", ("authentication", "certificates")),
+    ("dns", ("authentication", "certificates")),
     ("name", ("development", "processes")),
     ("user", ("development", "keys")),
 )
@@ -97,7 +85,7 @@ def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
         given = [name for name in ("path", "path_prefix", "path_template") if getattr(route.match, name) is not None]
         if len(given) != 1:
             node = draft.tree.find(("routes", index, "match"))
-            message = f"{_route(draft, index)} needs exactly one of path, path_prefix, path_template"
+            message = f"{route_title(draft, index)} needs exactly one of path, path_prefix, path_template"
             yield Diagnostic("GC0108", message, node.key_at or node.at)
         for header, matcher in route.match.headers.items():
             if not isinstance(matcher, str) and len(matcher.model_dump(exclude_none=True)) != 1:
@@ -108,16 +96,16 @@ def _exactly_one(draft: Draft) -> Iterator[Diagnostic]:
 def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
     for index, route in draft.routes:
         if route.access != "public" and not draft.authenticates:
-            message = f"{_route(draft, index)} needs a caller, but no authentication is configured"
+            message = f"{route_title(draft, index)} needs a caller, but no authentication is configured"
             at = draft.tree.find(("routes", index, "access")).at
-            yield Diagnostic("GC0108", message, at, "add authentication.api_keys or .jwt")
+            yield Diagnostic("GC0108", message, at, "add authentication.api_keys, .jwt or .certificates")
         if route.rewrite_prefix is not None and route.match.path_prefix is None:
-            message = f"{_route(draft, index)} has rewrite_prefix but no path_prefix"
+            message = f"{route_title(draft, index)} has rewrite_prefix but no path_prefix"
             yield Diagnostic("GC0108", message, draft.tree.find(("routes", index, "rewrite_prefix")).at)
         for header in route.request_headers.set:
             if header.lower().startswith(IDENTITY_HEADER_PREFIX):
                 node = draft.tree.find(("routes", index, "request_headers", "set", header))
-                message = f"{_route(draft, index)} sets {header}: what says who is calling is never a constant"
+                message = f"{route_title(draft, index)} sets {header}: what says who is calling is never a constant"
                 yield Diagnostic("GC0108", message, node.key_at or node.at)
     for name, upstream in draft.upstreams.items():
         if (upstream.load_balancing == "ring_hash") != (upstream.hash_by is not None):
@@ -150,30 +138,6 @@ def _credential_headers(draft: Draft) -> Iterator[Diagnostic]:
         yield Diagnostic("GC0108", message, header.at, "name another header, such as X-API-Key")
 
 
-def _empty_rules(draft: Draft) -> Iterator[Diagnostic]:
-    for index, route in draft.routes:
-        for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
-            if isinstance(rule, AccessRule) and rule == AccessRule():
-                at = draft.tree.find(("routes", index, "access", position)).at
-                message = f"{_route(draft, index)} has a rule that says nothing and would let in every caller"
-                yield Diagnostic("GC0108", message, at, "if that is meant, write `access: authenticated`")
-
-
-def _path_variables(draft: Draft) -> Iterator[Diagnostic]:
-    for index, route in draft.routes:
-        template = route.match.path_template or ""
-        variables = [segment[1:-1] for segment in template.split("/") if segment.startswith("{")]
-        names = dict(zip(variables, variables, strict=True))
-        who = _route(draft, index)
-        if len(variables) != len(set(variables)):
-            at = draft.tree.find(("routes", index, "match", "path_template")).at
-            yield Diagnostic("GC0104", f"{who} uses a path variable twice", at)
-        for position, rule in enumerate(route.access if isinstance(route.access, tuple) else (route.access,)):
-            for variable in rule.where if isinstance(rule, AccessRule) else ():
-                node = draft.tree.find(("routes", index, "access", position, "where", variable))
-                yield from known(node.key_at or node.at, who, "path variable", variable, names, variable)
-
-
 def _cors(draft: Draft) -> Iterator[Diagnostic]:
     for path, cors in draft.cors:
         if cors.allow_credentials and "*" in cors.allow_origins:
@@ -187,7 +151,7 @@ def _never_match(draft: Draft) -> Iterator[Diagnostic]:
     for later, earlier in shadowed(routes):
         index, winner = draft.routes[later][0], draft.shown("routes", draft.routes[earlier][0], "name")
         node = draft.tree.find(("routes", index, "match"))
-        message = f'{_route(draft, index)} can never match: "{winner}" takes all its requests'
+        message = f'{route_title(draft, index)} can never match: "{winner}" takes all its requests'
         yield Diagnostic("GC0107", message, node.key_at or node.at, "the first route that matches wins: move it up")
 
 
@@ -198,8 +162,11 @@ CHECKS: tuple[Check, ...] = (
     _contradictions,
     _abuse,
     _credential_headers,
-    _empty_rules,
-    _path_variables,
+    check_access.roles,
+    check_access.rules,
+    check_access.conditions,
+    check_access.means,
+    check_access.certificates,
     _cors,
     check_tls,
     _never_match,

@@ -6,7 +6,19 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gatectl.spec.model import Abuse, Cors, Development, Jwt, ListenerTls, RateLimit, Route, Section, Spec, Upstream
+from gatectl.spec.model import (
+    Abuse,
+    Cors,
+    Development,
+    Jwt,
+    ListenerTls,
+    RateLimit,
+    Role,
+    Route,
+    Section,
+    Spec,
+    Upstream,
+)
 from gatectl.spec.tree import Node
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -24,6 +36,7 @@ class Draft:
     issuers: list[tuple[int, Jwt]]
     cors: list[tuple[Path, Cors]]
     abuse: Abuse
+    roles: dict[str, Role]
     development: Development
     authenticates: bool
     listener_tls: ListenerTls | None = None
@@ -66,16 +79,18 @@ def of_spec(spec: Spec, tree: Node) -> Draft:
         list(enumerate(spec.authentication.jwt)),
         cors,
         spec.abuse,
+        spec.roles,
         spec.development,
-        spec.authentication.api_keys is not None or bool(spec.authentication.jwt),
+        spec.authentication.api_keys is not None or bool(spec.authentication.jwt or spec.authentication.certificates),
         spec.listener.tls,
     )
 
 
 def of_tree(tree: Node) -> Draft:
     """What can be understood of a spec with type errors; those are reported elsewhere."""
-    empty = Draft(tree, {}, [], [], [], [], Abuse(), Development(), authenticates=True)
+    empty = Draft(tree, {}, [], [], [], [], Abuse(), {}, Development(), authenticates=True)
     upstreams = [(name, _section(Upstream, empty.at("upstreams", name))) for name in empty.keys("upstreams")]
+    roles = [(name, _section(Role, empty.at("roles", name))) for name in empty.keys("roles")]
     return Draft(
         tree,
         {name: upstream for name, upstream in upstreams if upstream is not None},
@@ -84,6 +99,7 @@ def of_tree(tree: Node) -> Draft:
         _sections(Jwt, empty.at("authentication", "jwt")),
         [],
         _section(Abuse, empty.at("abuse")) or Abuse(),
+        {name: role for name, role in roles if role is not None},
         _section(Development, empty.at("development")) or Development(),
         authenticates=bool(empty.keys("authentication")),
         listener_tls=_section(ListenerTls, empty.at("listener", "tls")),

@@ -8,7 +8,7 @@ field wants a number, and its value is never shown.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,6 +23,14 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
+class Written(NamedTuple):
+    """A part of the text of a file."""
+
+    text: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class Node:
     """A scalar, a mapping or a list. ``source`` is a scalar's text as written, references not filled in."""
@@ -33,6 +41,21 @@ class Node:
     key_at: Location | None = None
     """Where the key of this node stands, when it is the value of one."""
     from_environment: bool = False
+    written: "Written | None" = None
+    """Where a scalar stands in its file."""
+
+    def place(self, offset: int) -> Location:
+        """The place of the character at ``offset`` of a text, through quotes, escapes and folded lines."""
+        if self.written is None or self.from_environment or not isinstance(self.value, str):
+            return self.at
+        text, at = self.written.text, self.written.start
+        for character in self.value[: offset + 1]:
+            if not character.isspace():
+                at = text.find(character, at, self.written.end) + 1
+                if not at:
+                    return self.at
+        before = text[: at - 1]
+        return Location(self.at.file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
     def plain(self, instead: Mapping[int, Any] | None = None) -> Any:
         """The bare data: dicts, tuples and scalars; ``instead`` replaces some scalars, by the ``id`` of their node."""
@@ -103,9 +126,11 @@ class Reader:
     def __init__(self, file: str, environ: Mapping[str, str] | None, what: str = A_SPEC) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._file, self._environ, self._what, self._count = file, environ, what, 0
+        self._text = ""
 
     def read(self, text: str) -> Node | None:
         """Parse ``text``; None when there is no tree to go on with. Mistakes are in ``diagnostics``."""
+        self._text = text.removeprefix("\ufeff")
         try:
             loader = _Loader(text)
             try:
@@ -186,7 +211,8 @@ class Reader:
             value = float(filled)
         else:
             value = filled
-        return Node(value, at, text, key_at, from_environment)
+        written = Written(self._text, node.start_mark.index + bool(node.style), node.end_mark.index)
+        return Node(value, at, text, key_at, from_environment, written)
 
     def _refuse_foreign_tag(self, node: yaml.Node) -> None:
         tag = str(node.tag)

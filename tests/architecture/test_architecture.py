@@ -18,7 +18,7 @@ PURE = [
     for path in SOURCES
     if path.stem
     in {"policy", "engine", "rules", "rbac", "claims", "revocation", "strict_json", "snapshot", "diagnostics", "fields"}
-    | {"chain", "verifier"}
+    | {"chain", "verifier", "condition", "evaluation"}
     or {"compiler", "lint"} & set(path.relative_to(ROOT).parts)
 ]
 IMPURE = {"grpc", "redis", "asyncio", "os", "time", "socket", "httpx", "subprocess"}
@@ -75,7 +75,13 @@ def test_envoy_protobufs_enter_a_service_by_one_door(package: str) -> None:
 
 def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
     """A rehearsal runs them (decision 0012); it is the only room that may."""
-    contracts = {"ext_authz.policy", "ext_authz.api_key", "ext_authz.revocation", "ratelimit_svc.policy"}
+    contracts = {
+        "ext_authz.policy",
+        "ext_authz.condition",
+        "ext_authz.api_key",
+        "ext_authz.revocation",
+        "ratelimit_svc.policy",
+    }
     known = {
         ".".join(module.split(".")[:2])
         for path in (ROOT / "gatectl").rglob("*.py")

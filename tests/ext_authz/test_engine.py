@@ -98,7 +98,7 @@ async def test_what_a_rule_grants_is_allowed_and_names_user_and_role(
     decision = await judge(POLICY, request(**asked), without_redis(tmp_path))
     assert (decision.allow, decision.reason.code, decision.challenge) == (True, reason, None)
     assert (decision.identity.user if decision.identity else None) == user
-    assert (decision.grant.role if decision.grant else None) == role
+    assert (decision.ruling.grant.role if decision.ruling.grant else None) == role
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from envoy.service.auth.v3 import external_auth_pb2
 from ext_authz import envoy_api, policy, reasons
 from ext_authz.engine import Decision, Taken
 from ext_authz.identity import Identity
-from ext_authz.rbac import Grant
+from ext_authz.rbac import Grant, Ruling, Shadow
 from ext_authz.reasons import Reason
 from ext_authz.server import Authorization
 from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, NOW, POLICY, bearer, check_request, request, without_redis
@@ -78,6 +78,7 @@ async def test_an_allowed_key_gets_its_identity_and_loses_its_credential(service
         "client_address": "192.0.2.7",
         "decision": "allow",
         "reason": "granted",
+        "shadow": "-",
     }
 
 
@@ -107,6 +108,14 @@ async def test_a_token_is_taken_away_and_an_absent_plan_removed(service: Authori
 
 
 @pytest.mark.parametrize(
+    ("shadow", "word"), [(None, "-"), (Shadow((1,), True), "allow"), (Shadow((0, 2), False), "deny")]
+)
+def test_metadata_say_how_rules_that_are_not_enforced_would_have_decided(shadow: Shadow | None, word: str) -> None:
+    decision = Decision(allow=True, reason=reasons.GRANTED, ruling=Ruling(Grant(0, "r"), None, shadow))
+    assert envoy_api.metadata(decision, request())["shadow"] == word
+
+
+@pytest.mark.parametrize(
     ("identity", "stripped"),
     [
         (None, ("x-api-key", "authorization")),
@@ -118,7 +127,7 @@ def test_every_header_that_is_set_overwrites_and_none_is_both_set_and_removed(
     identity: Identity | None, stripped: tuple[str, ...]
 ) -> None:
     decision = Decision(
-        allow=True, reason=reasons.GRANTED, identity=identity, grant=Grant(0, None), taken=(Taken(stripped),)
+        allow=True, reason=reasons.GRANTED, identity=identity, ruling=Ruling(Grant(0, None)), taken=(Taken(stripped),)
     )
     response = external_auth_pb2.CheckResponse.FromString(envoy_api.respond(decision, request()))
     ok = response.ok_response

@@ -149,6 +149,32 @@ async def test_decisions_are_counted_by_names_of_ours_only(tmp_path: Path) -> No
                 assert "no-such-route" not in str(sample.labels)
 
 
+async def test_a_shadow_rule_that_would_refuse_is_counted_and_on_record(tmp_path: Path) -> None:
+    deny = policy.Rule(effect="deny", enforce=False, methods=("POST",))
+    route = policy.Route(rules=(policy.Rule(), deny))
+
+    class Shadowed:
+        def get(self, revision: str) -> policy.Policy:
+            return POLICY.model_copy(update={"routes": {"any": route}})
+
+    book: Any = Shadowed()
+    trail = Trail(Writer(tmp_path / "audit", "ext_authz"), lambda _: None)
+    service = Authorization(book, without_redis(tmp_path), trail=trail)
+
+    def count() -> float:
+        labels = {"outcome": "allow", "shadow": "deny"}
+        return REGISTRY.get_sample_value("ext_authz_shadow_decisions_total", labels) or 0
+
+    before = count()
+    for method in ("GET", "POST"):
+        await service.check(check_request(request("any", method=method, key=AGENT_KEY)))
+    trail.close()
+    assert count() == before + 1
+    (line,) = search(tmp_path / "audit", Question())
+    assert (line["event"], line["http_method"]) == ("request.shadow", "POST")
+    assert (line["shadow"], line["shadow_rules"], line["user"]) == ("deny", [2], "alice")
+
+
 @asynccontextmanager
 async def worker(redis_url: str, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
     (tmp_path / "current").mkdir()

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from envoy.service.auth.v3 import external_auth_pb2
 
-from ext_authz import api_key, engine, policy
+from ext_authz import api_key, condition, engine, policy
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
 from ext_authz.authenticators.jwt import JwtAuthenticator
 from ext_authz.denylists import NothingRevoked
@@ -35,6 +35,9 @@ AGENT_KEY, _AGENT = api_key.mint()
 CUSTOMER_KEY, _CUSTOMER = api_key.mint()
 FOREIGN_KEY = "an old key of another make"
 
+OWN = condition.Compare(
+    operator="==", left=condition.Fact(source="path", name="id"), right=condition.Fact(source="user", name="id")
+)
 POLICY = Policy(
     revision="r1",
     gateway="support",
@@ -66,9 +69,7 @@ POLICY = Policy(
             path_template="/customers/{id}",
             rules=(
                 policy.Rule(methods=("GET",), roles=("admin",)),
-                policy.Rule(
-                    methods=("GET",), roles=("customer",), where=(policy.Condition(variable="id", attribute="id"),)
-                ),
+                policy.Rule(methods=("GET",), roles=("customer",), where=OWN),
             ),
         ),
     },

@@ -23,7 +23,6 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"https?://.*", "https://{word}.example"),
     (r"/tenants/\{.*", "/tenants/{{tenant}}/{word}/{{a_very_long_variable_name_indeed}}"),
     (r"/.*", "/{word}"),
-    (r"user\..*", "user.{low}"),
     (r"\*\..*", "*.{word}.example"),
     (r"[A-Z]{3,6}", "{upper}"),
     (r"every1", "{plain}"),
@@ -57,10 +56,11 @@ WORDS = {
     "client_certificates": ("optional", "required"),
     "prefix": ("canary613a", "canary617a"),
     "max_stale": ("61300s", "61700s"),
+    "effect": ("deny", "allow"),
 }
 """Fields that take one of a few words."""
-FIXED = {"per", "present", "local", "insecure_skip_verify"}
-"""Values that nothing else could stand for here."""
+FIXED = {"per", "present", "local", "insecure_skip_verify", "any", "all", "where"}
+"""Values that nothing else could stand for here, or that never come from the environment."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def spec() -> dict[str, Any]:
     data["rate_limits"][0]["routes"] = ["exact"]
     data["routes"].append({"name": "last", "match": {"path": "/last"}, "upstream": "dns", "access": "public"})
     data["authentication"]["forward_credentials"] = True
+    del data["roles"]  # names that are declared could not be others
+    data["routes"][2]["access"][2] = {"roles": ["writer"]}
+    data["routes"][3]["access"][0] = {"roles": ["reader"]}
     return data
 
 

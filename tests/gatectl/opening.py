@@ -14,6 +14,12 @@ ISSUER = {
     "jwks": {"url": "https://id.example/jwks"},
     "claims": {"user": "sub", "roles": "roles", "attributes": {"tenant": "org"}},
 }
+DENY_RULE = {
+    "effect": "deny",
+    "methods": ["PUT", "DELETE"],
+    "path_template": "/denied/{id}",
+    "where": "user.tenant != query.tenant",
+}
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "shop",
@@ -32,9 +38,17 @@ SPEC: dict[str, Any] = {
             "name": "own",
             "match": {"path_template": "/t/{tenant}/u/{user}"},
             "upstream": "u",
-            "access": [{"roles": ["a"], "where": {"tenant": "user.tenant"}}],
+            "access": [{"roles": ["a"], "where": "path.tenant == user.tenant"}],
+            "authentication": {"all": ["api_key"]},
         },
         {"name": "orders", "match": {"path_prefix": "/orders"}, "upstream": "v", "access": "authenticated"},
+        {
+            "name": "denied",
+            "match": {"path_prefix": "/denied"},
+            "upstream": "u",
+            "access": [{"roles": ["a"]}, DENY_RULE],
+            "authentication": {"any": ["api_key"]},
+        },
         {
             "name": "pages",
             "match": {"path_prefix": "/shop", "methods": ["GET"]},
@@ -50,10 +64,12 @@ SPEC: dict[str, Any] = {
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
 ABUSE = SPEC["abuse"]
-ADMIN, OWN, ORDERS, PAGES = range(4)
+ADMIN, OWN, ORDERS, DENIED, PAGES = range(5)
 LISTENER = f"{CUT} listener: Envoy drains the old listener and closes its open connections"
 TAKEN = "another route, which lets in others, takes requests that were its own"
 RULES = "a rule grants what none granted before"
+DENIAL = "what a rule denied before is not denied any more"
+MEANS = "it takes other ways to prove who is calling, or fewer of them together"
 NEW_PUBLIC = "it is public: everybody gets in without a credential"
 OTHER_REQUESTS = "it is public, and takes other requests than before"
 
@@ -101,7 +117,7 @@ def opens(what: str, message: str) -> list[str]:
 
 
 ADMIN_RULE = {"methods": ["GET", "POST"], "roles": ["admin"]}
-OWN_RULE = {"roles": ["a"], "where": {"tenant": "user.tenant"}}
+OWN_RULE = {"roles": ["a"], "where": "path.tenant == user.tenant"}
 MORE = "it admits more than before, at once or over time"
 MORE_REQUESTS = opens("abuse", "an address may send more than before, at once or over time")
 MORE_GUESSES = opens("abuse", "more failures to authenticate are borne, or from more addresses")

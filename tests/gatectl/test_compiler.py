@@ -179,22 +179,6 @@ def test_only_the_word_public_opens_a_route(tmp_path: Path, written: Any, meant:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "meant"),
-    [
-        ("user.id", "id"),
-        ("user.plan", "plan"),
-        ("user.tenant", "attributes.tenant"),
-        ("user.roles", "attributes.roles"),
-    ],
-)
-def test_a_condition_names_a_property_or_an_attribute(tmp_path: Path, attribute: str, meant: str) -> None:
-    own = route(match={"path_template": "/{v}"}, access={"where": {"v": attribute}})
-    policy = authz.load(bundle(tmp_path, routes=[own]).files["authz.json"])
-    assert policy.routes["r"].rules[0].where == (authz.Condition(variable="v", attribute=meant),)
-    assert policy.routes["r"].path_template == "/{v}"
-
-
-@pytest.mark.parametrize(
     ("prefix", "rewrite", "path", "meant"),
     [
         ("/old", "/new", "/old/x", "/new/x"),

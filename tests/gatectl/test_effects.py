@@ -13,9 +13,13 @@ from tests.gatectl.opening import (
     ADMIN_RULE,
     CORS,
     CUT,
+    DENIAL,
+    DENIED,
+    DENY_RULE,
     ISSUER,
     KEY,
     LISTENER,
+    MEANS,
     MORE,
     MORE_GUESSES,
     MORE_REQUESTS,
@@ -23,6 +27,7 @@ from tests.gatectl.opening import (
     ORDERS,
     OTHER_REQUESTS,
     OWN,
+    OWN_RULE,
     PAGES,
     RULES,
     SPEC,
@@ -68,11 +73,52 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     "any role": (put("routes", ADMIN, "access", "authenticated"), opens('route "admin"', RULES)),
     "another rule": (rule(ADMIN, ADMIN_RULE, {"roles": ["x"]}), opens('route "admin"', RULES)),
     "a condition less": (rule(OWN, {"roles": ["a"]}), opens('route "own"', RULES)),
-    "another condition": (rule(OWN, {"roles": ["a"], "where": {"user": "user.id"}}), opens('route "own"', RULES)),
+    "another condition": (rule(OWN, {"roles": ["a"], "where": "path.user == user.id"}), opens('route "own"', RULES)),
     "variables swapped": (
         put("routes", OWN, "match", {"path_template": "/t/{user}/u/{tenant}"}),
         opens('route "own"', "its conditions look at other parts of the path"),
     ),
+    "a denial goes": (
+        rule(DENIED, {"roles": ["a"]}),
+        opens('route "denied"', DENIAL),
+    ),
+    "a denial in shadow": (
+        rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "enforce": False}),
+        opens('route "denied"', DENIAL),
+    ),
+    "a denial with one more condition": (
+        rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "where": f"{DENY_RULE['where']} and has(query.x)"}),
+        opens('route "denied"', DENIAL),
+    ),
+    "a denial of another part of the path": (
+        rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "path_template": "/denied/{id}/x"}),
+        opens('route "denied"', DENIAL),
+    ),
+    "a denial of fewer methods": (
+        rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "methods": ["PUT"]}),
+        opens('route "denied"', DENIAL),
+    ),
+    "a condition that is another": (
+        rule(OWN, {"roles": ["a"], "where": "path.tenant != user.tenant"}),
+        opens('route "own"', RULES),
+    ),
+    "a role that inherits": (
+        put("roles", {"admin": {}, "chief": {"inherits": ["admin"]}, "a": {}}),
+        opens('route "admin"', RULES),
+    ),
+    "other credentials": (
+        put("routes", DENIED, "authentication", {"any": ["api_key", "jwt"]}),
+        opens('route "denied"', MEANS),
+    ),
+    "any of two credentials": (
+        put("routes", OWN, "authentication", {"any": ["api_key", "jwt"]}),
+        opens('route "own"', MEANS),
+    ),
+    "another caller of the two": (
+        put("routes", OWN, "authentication", {"all": ["jwt", "api_key"]}),
+        opens('route "own"', MEANS),
+    ),
+    "any credential": (lambda spec: spec["routes"][DENIED].pop("authentication"), opens('route "denied"', MEANS)),
     "a public route behind it takes over": (
         all_of(gone("routes", ADMIN), limit(1, routes=["orders"])),
         opens('route "admin"', TAKEN),
@@ -223,7 +269,19 @@ NOT_TOLD: dict[str, Edit] = {
     "methods in another order": rule(ADMIN, {"methods": ["POST", "GET"], "roles": ["admin"]}),
     "a method less": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}),
     "a rule in two": rule(ADMIN, {"methods": ["GET"], "roles": ["admin"]}, {"methods": ["POST"], "roles": ["admin"]}),
-    "one more condition": rule(OWN, {"roles": ["a"], "where": {"tenant": "user.tenant", "user": "user.id"}}),
+    "a part of the path": rule(ORDERS, {"path_template": "/orders/{id}/x"}),
+    "a shadow rule": rule(OWN, OWN_RULE, {"enforce": False, "methods": ["GET"]}),
+    "a denial more": rule(OWN, OWN_RULE, {"effect": "deny", "methods": ["PUT"]}),
+    "a denial of more": rule(DENIED, {"roles": ["a"]}, {**DENY_RULE, "methods": ["PUT", "DELETE", "GET"]}),
+    "a denial of every path": rule(
+        DENIED, {"roles": ["a"]}, {name: value for name, value in DENY_RULE.items() if name != "path_template"}
+    ),
+    "a denial with one condition less": rule(
+        DENIED, {"roles": ["a"]}, {"effect": "deny", "methods": ["PUT", "DELETE"]}
+    ),
+    "credentials together": put("routes", DENIED, "authentication", {"all": ["api_key", "jwt"]}),
+    "roles that nobody inherits": put("roles", {"admin": {}, "a": {}}),
+    "one more condition": rule(OWN, {"roles": ["a"], "where": "path.tenant == user.tenant and path.user == user.id"}),
     "another literal segment": put("routes", OWN, "match", {"path_template": "/tenants/{tenant}/u/{user}"}),
     "no longer public": put("routes", PAGES, "access", [{"roles": ["x"]}]),
     "public, fewer paths": put("routes", PAGES, "match", {"path_prefix": "/shop/open", "methods": ["GET"]}),
@@ -295,6 +353,8 @@ def test_nothing_opens_when_nothing_was_there(tmp_path: Path) -> None:
 def test_api_keys_that_were_not_accepted_before_are_told(tmp_path: Path) -> None:
     spec = copy.deepcopy(SPEC)
     del spec["authentication"]["api_keys"]
+    for index in (OWN, DENIED):
+        del spec["routes"][index]["authentication"]
     told = warnings(side(tmp_path, spec), side(tmp_path, SPEC))
     assert opens("api keys", "callers get in with API keys")[0] in told
 

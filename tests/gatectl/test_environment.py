@@ -154,7 +154,7 @@ def test_no_message_shows_a_name_that_came_from_a_value(tmp_path: Path) -> None:
         name="Wrong",
         authentication={"jwt": [{"name": "${S}", "issuer": "i", "audiences": ["a"], "jwks": {}}] * 2},
         routes=[
-            route("${S}", {"path_template": "/{a}/{a}"}, upstream="hunter3", access={"where": {"b": "user.id"}}),
+            route("${S}", {"path_template": "/{a}/{a}"}, upstream="hunter3", access={"where": "path.b == user.id"}),
             route("${S}", {"path_template": "/{a}/{a}"}, rewrite_prefix="/x"),
             route("${S}", {}, request_headers={"set": {"x-gate-user": "root"}}),
         ],

@@ -45,7 +45,7 @@ routes:
     upstream: u
     access:
       - {methods: [PUT], roles: [admin]}
-      - {methods: [GET], roles: [reader, writer], where: {owner: user.team}}
+      - {methods: [GET], roles: [reader, writer], where: path.owner == user.team}
   - {name: open, match: {path: /open}, upstream: u, access: public}
 rate_limits:
   - {name: strict, per: [user], limit: "${RATE}", routes: [open, secret]}

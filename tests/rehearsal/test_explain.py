@@ -34,11 +34,12 @@ def test_the_course_of_an_allowed_request(spec: str) -> None:
     }
     assert told["access"]["reason"] == "granted"
     assert told["access"]["rules"] == [
-        {"rule": 1, "place": f"{here}:23:9", "finding": "method", "decided": False}
-        | {"why": "is for PUT; the request is GET"},
-        {"rule": 2, "place": f"{here}:24:9", "finding": "granted", "decided": True}
-        | {"why": "grants access to the role reader"},
+        {"rule": 1, "place": f"{here}:23:9", "effect": "allow", "enforced": True, "finding": "method"}
+        | {"why": "is for PUT; the request is GET", "decided": False},
+        {"rule": 2, "place": f"{here}:24:9", "effect": "allow", "enforced": True, "finding": "granted"}
+        | {"why": "grants access to the role reader", "decided": True},
     ]
+    assert told["access"]["shadow"] is None
     assert [(limit["name"], limit["applies"], limit["why"]) for limit in told["limits"]] == [
         ("gold", False, "the caller has no plan")
     ]
@@ -56,11 +57,15 @@ def test_the_course_of_an_allowed_request(spec: str) -> None:
 @pytest.mark.parametrize(
     ("line", "caller", "whys"),
     [
-        ("GET /own/blue", READER, ["is for PUT; the request is GET", "owner is blue, user.team is red"]),
+        (
+            "GET /own/blue",
+            READER,
+            ["is for PUT; the request is GET", "its condition is false: path.owner is blue, user.team is red"],
+        ),
         (
             "GET /own/red",
             Caller(user="x", roles=("writer",)),
-            ["is for PUT; the request is GET", "owner is red, there is no user.team"],
+            ["is for PUT; the request is GET", "its condition cannot be told: path.owner is red, user.team is missing"],
         ),
         (
             "PUT /own/red",
@@ -93,21 +98,66 @@ routes:
   - name: r
     match: {path_template: "/{a}/{b}"}
     upstream: u
-    access: [{where: {a: user.id}}, {where: {b: user.plan}}, {where: {a: user.id, b: user.plan}}]
+    access:
+      - {where: path.a == user.id}
+      - {where: path.b == user.plan}
+      - {where: path.a == user.id and path.b == user.plan}
 """
     )
     told = explained(str(path), "/x/y", caller=Caller(user="u", plan="p"))
     assert [rule["why"] for rule in told["access"]["rules"]] == [
-        "a is x, user.id is u",
-        "b is y, user.plan is p",
-        "a is x, user.id is u",
+        "its condition is false: path.a is x, user.id is u",
+        "its condition is false: path.b is y, user.plan is p",
+        "its condition is false: path.a is x, user.id is u, path.b is y, user.plan is p",
     ]
     nobody = explained(str(path), "/x/y")
     assert [rule["why"] for rule in nobody["access"]["rules"]] == [
-        "needs a equal to user.id",
-        "needs b equal to user.plan",
-        "needs a equal to user.id and b equal to user.plan",
+        "needs path.a == user.id",
+        "needs path.b == user.plan",
+        "needs path.a == user.id and path.b == user.plan",
     ]
+
+
+RULED = """\
+version: 1
+name: ruled
+authentication: {api_keys: {}}
+roles: {chief: {inherits: [staff]}, staff: {permissions: ["notes:*"]}}
+upstreams: {u: {endpoints: ["127.0.0.1:9"]}}
+routes:
+  - name: notes
+    match: {path_prefix: /notes}
+    upstream: u
+    access:
+      - {permissions: [notes:read], where: 'header["X-Team"] == user.team'}
+      - {effect: deny, path_template: "/notes/{owner}", where: path.owner != user.id}
+      - {effect: deny, enforce: false, where: query.dry_run != "yes"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "allowed", "findings", "would"),
+    [
+        ("/notes?dry_run=yes", [("x-team", "red")], True, ["granted", "path", "condition"], None),
+        ("/notes", [("x-team", "red")], True, ["granted", "path", "denied"], False),
+        ("/notes", [], False, ["unknown", "path", "denied"], False),
+        ("/notes", [("x-team", "red"), ("x-team", "red")], False, ["unknown", "path", "denied"], False),
+        ("/notes?dry_run=yes", [("x-team", "blue")], False, ["condition", "path", "condition"], None),
+        ("/notes/u?dry_run=yes", [("x-team", "red")], True, ["granted", "condition", "condition"], None),
+        ("/notes/x?dry_run=yes", [("x-team", "red")], False, ["granted", "denied", "condition"], None),
+        ("/notes/x/?dry_run=yes", [("x-team", "red")], False, ["granted", "denied", "condition"], None),
+        ("/notes/%78?dry_run=yes&dry_run=yes", [("x-team", "red")], False, ["granted", "denied", "denied"], False),
+    ],
+)
+def test_denials_conditions_and_shadow_rules_hold_through_envoy(
+    tmp_path: Path, line: str, headers: list[tuple[str, str]], allowed: bool, findings: list[str], would: bool | None
+) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(RULED)
+    caller = Caller(user="u", roles=("chief",), attributes={"team": "red"})
+    access = explained(str(path), line, *headers, caller=caller)["access"]
+    assert (access["allowed"], [rule["finding"] for rule in access["rules"]]) == (allowed, findings)
+    assert (access["shadow"] or {}).get("allowed") == would
 
 
 @pytest.mark.parametrize(

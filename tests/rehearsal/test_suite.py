@@ -116,6 +116,37 @@ def test_what_nobody_touched_lowers_the_coverage(tmp_path: Path) -> None:
     assert run(tmp_path, callers + all_of_it)["coverage"]["percent"] == 100
 
 
+def test_a_test_can_expect_what_rules_would_do_that_are_not_enforced(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(
+        """\
+version: 1
+name: shadow
+authentication: {api_keys: {}}
+upstreams: {u: {endpoints: ["127.0.0.1:9"]}}
+routes:
+  - name: r
+    match: {path: /r}
+    upstream: u
+    access: [{roles: [a]}, {effect: deny, methods: [PUT], enforce: false}]
+"""
+    )
+    tests = tmp_path / "tests.yaml"
+    tests.write_text(
+        """\
+callers: {a: {roles: [a]}}
+tests:
+  - {request: PUT /r, as: a, expect: {decision: allow, shadow: deny}}
+  - {request: /r, as: a, expect: {decision: allow, shadow: deny}}
+"""
+    )
+    result = trial.test(str(tests), [], tmp_path, 0)
+    assert [[(one["field"], one["got"]) for one in test["failures"]] for test in result["tests"]] == [
+        [],
+        [("shadow", "nothing")],
+    ]
+    assert [one["granted"] for one in result["coverage"]["rules"]] == [2, 1]
+
+
 def test_values_from_the_environment_stay_hidden_in_what_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+from ext_authz.condition import Condition, conjuncts, facts
+from ext_authz.condition import roles as roles_in
 from gatectl.lint.rule import Found, Rule
-from gatectl.lint.subject import Path, Subject, Thing, rules_of
+from gatectl.lint.subject import Path, Subject, Thing, granting, rules_of
+from gatectl.spec.conditions import parse
 from gatectl.spec.model import AccessRule, Route
 
 _PREFLIGHT = "OPTIONS"
@@ -11,13 +14,13 @@ _PREFLIGHT = "OPTIONS"
 
 def _void(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
-        rules = rules_of(route)
-        for position, rule in enumerate(rules):
+        rules = granting(route)
+        for position, rule in rules:
             wider = next(
                 (
                     other
-                    for other, candidate in enumerate(rules)
-                    if _includes(candidate, rule) and (other < position or candidate != rule)
+                    for other, candidate in rules
+                    if _includes(subject, candidate, rule) and (other < position or candidate != rule)
                 ),
                 None,
             )
@@ -27,13 +30,19 @@ def _void(subject: Subject) -> Iterator[Found]:
             yield Found(subject.route(index), text, subject.at("routes", index, "access", position))
 
 
-def _includes(wide: AccessRule, narrow: AccessRule) -> bool:
+def _includes(subject: Subject, wide: AccessRule, narrow: AccessRule) -> bool:
     """Whether ``wide`` grants whatever ``narrow`` does."""
+    wide_roles, narrow_roles = subject.roles_of(wide), subject.roles_of(narrow)
     return (
         (wide.methods is None or (narrow.methods is not None and set(narrow.methods) <= set(wide.methods)))
-        and (wide.roles is None or (narrow.roles is not None and set(narrow.roles) <= set(wide.roles)))
-        and wide.where.items() <= narrow.where.items()
+        and (wide_roles is None or (narrow_roles is not None and set(narrow_roles) <= set(wide_roles)))
+        and wide.path_template in {None, narrow.path_template}
+        and conjuncts(_condition(wide)) <= conjuncts(_condition(narrow))
     )
+
+
+def _condition(rule: AccessRule) -> Condition | None:
+    return parse(rule.where) if rule.where is not None else None
 
 
 def _never_routed(subject: Subject) -> Iterator[Found]:
@@ -54,10 +63,10 @@ def _preflight(subject: Subject, route: Route) -> tuple[str, ...]:
 
 def _never_granted(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
-        rules = rules_of(route)
-        if not rules or any(rule.methods is None for rule in rules):
+        rules = granting(route)
+        if route.access == "public" or any(rule.methods is None for _, rule in rules):
             continue
-        granted = {method for rule in rules for method in rule.methods or ()} | {*_preflight(subject, route)}
+        granted = {method for _, rule in rules for method in rule.methods or ()} | {*_preflight(subject, route)}
         methods = subject.shown_in("routes", index, "match", "methods")
         refused = [shown for method, shown in methods.items() if method not in granted]
         if refused:
@@ -69,22 +78,23 @@ def _unmeetable(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
         for position, rule in enumerate(rules_of(route)):
             path: Path = ("routes", index, "access", position)
-            if rule.roles is not None and not subject.can_have["role"]:
+            if (rule.roles or rule.permissions) and not subject.can_have["role"]:
                 text = "asks for a role, and no caller has one"
-                yield Found(subject.route(index), text, subject.at(*path, "roles"))
-            for variable, text in rule.where.items():
-                name = text.removeprefix("user.")
+                yield Found(subject.route(index), text, subject.at(*path, "roles" if rule.roles else "permissions"))
+            for name in dict.fromkeys(_properties(_condition(rule))):
                 if name != "id" and not subject.can_have.get(name, subject.can_have[""]):
-                    at = subject.at(*path, "where", variable)
-                    yield Found(
-                        subject.route(index),
-                        f"compares with {subject.shown(*path, 'where', variable)}, which no caller has",
-                        at,
-                    )
+                    text = f"looks at user.{name}, which no caller has"
+                    yield Found(subject.route(index), text, subject.at(*path, "where"))
+
+
+def _properties(condition: Condition | None) -> Iterator[str]:
+    """What a condition asks of the user."""
+    return (fact.name for fact in facts(condition) if fact.source in {"user", "attribute"})
 
 
 def _unused_role(subject: Subject) -> Iterator[Found]:
-    named = {role for _, route in subject.routes for rule in rules_of(route) for role in rule.roles or ()}
+    rules = [rule for _, route in subject.routes for rule in rules_of(route)]
+    named = {role for rule in rules for role in (*(subject.roles_of(rule) or ()), *roles_in(_condition(rule)))}
     named |= {role for limit in subject.spec.rate_limits for role in limit.when.get("role", ())}
     lists: list[tuple[Thing, Path, tuple[str, ...]]] = [
         (thing, ("authentication", "api_keys", "static", index), key.roles)
@@ -99,6 +109,14 @@ def _unused_role(subject: Subject) -> Iterator[Found]:
                 place = (*path, "roles", position)
                 text = f'has the role "{subject.shown(*place)}", which no rule and no limit names'
                 yield Found(thing, text, subject.at(*place))
+
+
+def _shadow(subject: Subject) -> Iterator[Found]:
+    for index, route in subject.routes:
+        for position, rule in enumerate(rules_of(route)):
+            if rule.enforce is False:
+                at = subject.at("routes", index, "access", position, "enforce")
+                yield Found(subject.route(index), f"has a rule that is not enforced: its rule {position + 1}", at)
 
 
 RULES: tuple[Rule, ...] = (
@@ -156,5 +174,16 @@ RULES: tuple[Rule, ...] = (
         "A misspelt role looks like one that is not used yet, and its owner gets 403.",
         "Name the role in an access rule, or correct its spelling.",
         _unused_role,
+    ),
+    Rule(
+        "GL065",
+        "shadow-rule",
+        "info",
+        "hygiene",
+        0,
+        "an access rule is not enforced",
+        "It records what it would have done and changes nothing: a denial that was meant for later stays open.",
+        "Read what it recorded, then take `enforce: false` away or the rule.",
+        _shadow,
     ),
 )

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from gatectl.lint.rule import Found, Rule
-from gatectl.lint.subject import Path, Subject, Thing, rules_of
+from gatectl.lint.subject import Path, Subject, Thing, granting
 from gatectl.spec.model import Route
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -54,14 +54,14 @@ def _is_limited(subject: Subject, route: Route) -> bool:
     if any(not limit.when for limit in limits):
         return True
     by_role = {role for limit in limits if set(limit.when) == {"role"} for role in limit.when["role"]}
-    rules = rules_of(route)
-    return bool(rules) and all(rule.roles is not None and set(rule.roles) <= by_role for rule in rules)
+    roles = [subject.roles_of(rule) for _, rule in granting(route)]
+    return bool(roles) and all(one is not None and set(one) <= by_role for one in roles)
 
 
 def _anyone(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
-        for position, rule in enumerate(rules_of(route)):
-            if rule.roles is None and not rule.where:
+        for position, rule in granting(route):
+            if rule.roles is None and rule.permissions is None and rule.where is None:
                 path: Path = ("routes", index, "access", position)
                 methods = ", ".join(subject.shown_in(*path, "methods").values())
                 text = "lets in everybody with any valid credential" + (f" for {methods}" if methods else "")
@@ -70,7 +70,7 @@ def _anyone(subject: Subject) -> Iterator[Found]:
 
 def _any_method(subject: Subject) -> Iterator[Found]:
     for index, route in subject.routes:
-        for position, rule in enumerate(rules_of(route)):
+        for position, rule in granting(route):
             if rule.methods is None and not route.match.methods:
                 at = subject.at("routes", index, "access", position)
                 yield Found(subject.route(index), "has an access rule that grants any method", at)
@@ -145,7 +145,7 @@ RULES: tuple[Rule, ...] = (
         2,
         "a route lets in every caller that can prove who it is",
         "Every key and token that any issuer ever gives out opens it, also those made for something else.",
-        "Name the `roles`, or compare a path variable with the user in `where`.",
+        "Name the `roles`, or compare the path with the user in `where`.",
         _anyone,
     ),
     Rule(

@@ -10,6 +10,6 @@ CLUSTER = "ext_authz"
 
 
 def render(snapshot: Snapshot) -> dict[str, Any]:
-    """The service sees the headers that may carry a credential, and the request id."""
-    names = (*snapshot.credential_headers, "x-request-id")
+    """The service sees the headers that may carry a credential, those that rules look at, and the request id."""
+    names = dict.fromkeys((*snapshot.credential_headers, *snapshot.condition_headers, "x-request-id"))
     return fill("filters/ext_authz", cluster=CLUSTER, allowed_headers=[{"exact": name} for name in names])

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from gatectl.fields import Name, Omittable
 from gatectl.spec.model.abuse import Abuse
-from gatectl.spec.model.access import Access, AccessRule
+from gatectl.spec.model.access import Access, AccessRule, Role
 from gatectl.spec.model.authentication import (
+    Accepted,
     ApiKeys,
     Authentication,
+    Certificate,
     ClaimMapping,
     Claims,
     IdentityToken,
@@ -31,10 +33,12 @@ from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, R
 
 __all__ = [
     "Abuse",
+    "Accepted",
     "Access",
     "AccessRule",
     "ApiKeys",
     "Authentication",
+    "Certificate",
     "CircuitBreaker",
     "ClaimMapping",
     "Claims",
@@ -56,6 +60,7 @@ __all__ = [
     "RateLimiting",
     "Retries",
     "RetryOn",
+    "Role",
     "Route",
     "Section",
     "Spec",
@@ -75,6 +80,7 @@ class Spec(Section):
     listener: Listener = Listener()
     authentication: Authentication = Authentication()
     abuse: Abuse = Abuse()
+    roles: dict[Name, Role] = {}
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
     cors: Omittable[Cors] = None
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]

@@ -122,11 +122,34 @@ class IdentityToken(Section):
     lifetime: Annotated[Duration, Field(ge=10_000, le=3_600_000)] = 60_000
 
 
-class Authentication(Section):
-    """How callers prove who they are."""
+class Certificate(Section):
+    """The holder of a client certificate, by the first URI name in it, else by its first DNS name: one of the two."""
+
+    uri: Omittable[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*://[!-~]+$", max_length=2048)]] = None
+    dns: Omittable[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]] = None
+    user: UserName
+    roles: tuple[Name, ...] = ()
+    plan: Omittable[Name] = None
+    attributes: dict[AttributeName, Text] = {}
+
+
+Means = Literal["api_key", "jwt", "mtls"]
+"""A way to prove who is calling."""
+
+
+class Accepted(Section):
+    """Which means are taken: any one of them, or all of them together. Exactly one of the two is given."""
+
+    any: Omittable[Annotated[tuple[Means, ...], Field(min_length=1)]] = None
+    all: Omittable[Annotated[tuple[Means, ...], Field(min_length=1)]] = None
+
+
+class Authentication(Accepted):
+    """How callers prove who they are; ``any`` or ``all`` holds for routes that do not say it themselves."""
 
     api_keys: Omittable[ApiKeys] = None
     jwt: tuple[Jwt, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
     token_revocation: TokenRevocation = TokenRevocation()
     identity_token: Omittable[IdentityToken] = None
     forward_credentials: bool = False

@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gatectl.fields import Duration, HeaderName, HeaderValue, Host, Method, Name, Omittable, Path, PathTemplate, Text
 from gatectl.spec.model.access import Access
+from gatectl.spec.model.authentication import Accepted
 from gatectl.spec.model.section import Section, kind
 
 
@@ -63,6 +64,8 @@ class Route(Section):
     match: Match
     upstream: Name
     access: Access
+    authentication: Omittable[Accepted] = None
+    """Instead of the gateway's ``authentication.any`` or ``.all``."""
     timeout: Omittable[Duration] = None
     """Overrides the upstream's."""
     rewrite_prefix: Omittable[Path] = None

@@ -77,9 +77,14 @@ def _access(access: Any) -> str:
 
 def _rule(rule: dict[str, Any]) -> str:
     methods = _words(rule["methods"]) if "methods" in rule else "any"
-    roles = _words(rule["roles"]) if "roles" in rule else "authenticated"
-    where = "".join(f" where {variable}={attribute}" for variable, attribute in rule.get("where", {}).items())
-    return f"{methods}: {roles}{where}"
+    who = (
+        _words(rule.get("roles") or rule["permissions"]) if rule.keys() & {"roles", "permissions"} else "authenticated"
+    )
+    path = f" on {rule['path_template']}" if "path_template" in rule else ""
+    where = f" where {rule['where']}" if "where" in rule else ""
+    effect = "deny " if rule.get("effect") == "deny" else ""
+    shadow = "" if rule.get("enforce", True) else " (not enforced)"
+    return f"{effect}{methods}: {who}{path}{where}{shadow}"
 
 
 SHOW: dict[str, Callable[[Console, Any], None]] = {

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDTH = 10
-_MARKS = {"granted": ("✓", "green"), "not-tried": ("·", "dim")}
-_MISS = ("✗", "red")
+_MISS, _IDLE = ("✗", "red"), ("·", "dim")
+_MARKS = {"granted": ("✓", "green"), "denied": _MISS, "not-tried": _IDLE}
 _CHANGES = {"added": ("+", "green"), "changed": ("~", "yellow"), "kept": (" ", "dim")}
 
 
@@ -65,7 +65,12 @@ def _access(out: Console, access: dict[str, Any] | None, answer: dict[str, Any])
         parts += [f"attributes {_words(who['attributes'])}"] if who["attributes"] else []
         _below(out, ("→", "dim"), f"{'; '.join(parts)}; known by {who['method']}")
     for rule in access["rules"]:
-        _below(out, _MARKS.get(rule["finding"], _MISS), f"rule {rule['rule']} {rule['why']}", rule["place"])
+        mark = _MARKS.get(rule["finding"], _IDLE if rule["effect"] == "deny" else _MISS)
+        shadow = "" if rule["enforced"] else " (not enforced)"
+        _below(out, mark, f"rule {rule['rule']} {rule['why']}{shadow}", rule["place"])
+    if access["shadow"] is not None:
+        would = "allowed" if access["shadow"]["allowed"] else "refused"
+        _below(out, ("→", "dim"), f"with the rules that are not enforced it would be {would}")
     if access["challenge"]:
         _below(out, ("→", "dim"), f"www-authenticate: {access['challenge']}")
 

@@ -73,7 +73,11 @@ CASES: dict[str, Case] = {
             new("", "[§{methods: [GET]}]"),
             "routes: [{name: n, match: {path: /n}, upstream: u, §access: {methods: [GET]}}]",
         ),
-        (new("", "{roles: [a]}"), new("path_template: '/n/{u}'", "{methods: [GET], where: {u: user.id}}"), new("")),
+        (
+            new("", "{roles: [a]}"),
+            new("path_template: '/n/{u}'", "{methods: [GET], where: path.u == user.id}"),
+            new(""),
+        ),
     ),
     "GL006": Case(
         (new("", "§authenticated"), new("", "[{methods: [GET], roles: [b]}, §{roles: [a]}]")),
@@ -155,15 +159,22 @@ CASES: dict[str, Case] = {
             new("", "[§{methods: [GET], roles: [a]}, {roles: [a, b]}]"),
             new(
                 "path_template: '/n/{u}'",
-                "[{methods: [GET], roles: [a]}, §{methods: [GET], roles: [a], where: {u: user.id}}]",
+                "[{methods: [GET], roles: [a]}, §{methods: [GET], roles: [a], where: path.u == user.id}]",
             ),
-            new("path_template: '/n/{u}'", "[§{methods: [GET], roles: [a], where: {u: user.id}}, {methods: [GET]}]"),
+            new(
+                "path_template: '/n/{u}'", "[§{methods: [GET], roles: [a], where: path.u == user.id}, {methods: [GET]}]"
+            ),
         ),
         (
             new("", "[{methods: [GET], roles: [a]}, {methods: [POST], roles: [a]}]"),
             new("", "[{methods: [GET], roles: [a, b]}, {methods: [GET, POST], roles: [b]}]"),
-            new("path_template: '/n/{u}'", "[{methods: [GET], roles: [b]}, {methods: [GET], where: {u: user.id}}]"),
-            new("path_template: '/n/{u}'", "[{roles: [a], where: {u: user.id}}, {roles: [a], where: {u: user.plan}}]"),
+            new(
+                "path_template: '/n/{u}'", "[{methods: [GET], roles: [b]}, {methods: [GET], where: path.u == user.id}]"
+            ),
+            new(
+                "path_template: '/n/{u}'",
+                "[{roles: [a], where: path.u == user.id}, {roles: [a], where: path.u == user.plan}]",
+            ),
         ),
     ),
     "GL061": Case(
@@ -190,20 +201,27 @@ CASES: dict[str, Case] = {
         (
             TOKENS_ONLY.replace("CLAIMS", "roles: null") + ROUTE.replace("roles:", "§roles:"),
             TOKENS_ONLY.replace("CLAIMS", "roles: r, attributes: {org: o}")
-            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: {t: §user.tenant}"),
+            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: §path.t == user.tenant"),
             TOKENS_ONLY.replace("CLAIMS", "roles: r")
-            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: {t: §user.plan}"),
+            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: §path.t == user.plan"),
         ),
         (
             TOKENS_ONLY.replace("CLAIMS", "roles: r") + ROUTE,
             TOKENS_ONLY.replace("CLAIMS", "roles: null, attributes: {tenant: o}")
-            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: {t: user.tenant}"),
+            + ROUTE.replace("path: /r", "path_template: '/{t}'").replace("roles: [a]", "where: path.t == user.tenant"),
             TOKENS_ONLY.replace("CLAIMS", "attributes: {tenant: o}, plan: p")
             + ROUTE.replace("path: /r", "path_template: '/{t}/{p}/{u}'").replace(
-                "roles: [a]", "where: {t: user.tenant, p: user.plan, u: user.id}"
+                "roles: [a]", "where: path.t == user.tenant and path.p == user.plan and path.u == user.id"
             ),
-            new("path_template: '/n/{t}'", "{methods: [GET], where: {t: user.tenant}}"),
+            new("path_template: '/n/{t}'", "{methods: [GET], where: path.t == user.tenant}"),
         ),
+    ),
+    "GL065": Case(
+        (
+            new("", "[{roles: [a]}, {effect: deny, methods: [PUT], enforce: §false}]"),
+            new("", "[{roles: [a], enforce: §false}]"),
+        ),
+        (new("", "[{roles: [a], enforce: true}, {effect: deny, methods: [PUT]}]"),),
     ),
     "GL064": Case(
         (
