@@ -63,8 +63,9 @@ async def check(service: Running) -> AsyncIterator[Check]:
 async def good_keys(valkey: Valkey) -> list[str]:
     made = [api_key.mint() for _ in range(2)]
     operator = connect(valkey.url)
-    for _, parsed in made:
-        record: dict[str, Any] = {"id": parsed.id, "sha256": parsed.sha256, "user": "bob", "roles": ["agent"]}
+    for key, parsed in made:
+        sealed = api_key.Peppers().seal(key).model_dump()
+        record: dict[str, Any] = {"id": parsed.id, "hash": sealed, "user": "bob", "roles": ["agent"]}
         document = json.dumps(record | {"created_at": "2026-01-01T00:00:00Z"})
         await operator.hset(api_key.redis_key("support"), parsed.id, document)
     await operator.aclose(close_connection_pool=True)

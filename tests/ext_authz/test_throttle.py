@@ -15,8 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from audit.reading import Question, search
+from audit.trail import Trail
+from audit.writer import Writer
 from ext_authz import api_key, engine, reasons, throttle
 from ext_authz.authenticators.jwt import JwtAuthenticator
+from ext_authz.denylists import NothingRevoked
 from ext_authz.engine import Case, Decision, Taken
 from ext_authz.identity import Identity, Outcome, Refusal
 from ext_authz.jwks import FileSource
@@ -24,7 +28,6 @@ from ext_authz.policy import Policy, Throttling
 from ext_authz.reasons import Reason
 from ext_authz.server import Authorization
 from ext_authz.throttle import ADDRESS, KEY, Throttle, subject_of
-from serving.logs import JsonFormatter
 from tests.ext_authz.worlds import (
     KEY_SET,
     POLICY,
@@ -279,15 +282,16 @@ async def test_a_flood_of_tokens_signed_with_unknown_keys_ends_before_the_issuer
     class Source(FileSource):
         renewed = 0
 
-        async def renew(self) -> None:
+        async def renew(self) -> bool:
             self.renewed += 1
+            return True
 
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
     source = Source(tmp_path / "jwks.json")
     sources: Any = PinnedSources(source)
     book: Any = Book(RULES.model_copy(update={"throttling": LIMITS.model_copy(update={"slow_after": 6})}))
-    service = Authorization(book, (JwtAuthenticator(sources),), throttle=Throttle())
-    token = bearer(claims(exp=time.time() + 60))
+    service = Authorization(book, (JwtAuthenticator(sources, NothingRevoked()),), throttle=Throttle())
+    token = bearer(claims(iat=time.time(), exp=time.time() + 60))
     assert await status(service, request("any", authorization=token)) == 200
     answers = [
         await status(service, with_header(request("any", authorization=bearer(kid=f"k{number}")), number))
@@ -308,12 +312,13 @@ async def status(service: Authorization, asked: engine.Request) -> int:
     return response.denied_response.status.code or 200
 
 
-async def test_a_refusal_says_when_to_come_back_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_says_when_to_come_back_and_is_counted(tmp_path: Path) -> None:
     def counted(stage: str) -> float:
         return REGISTRY.get_sample_value("ext_authz_throttled_total", {"stage": stage}) or 0
 
     book: Any = Book(RULES.model_copy(update={"throttling": LIMITS.model_copy(update={"slow_after": 6})}))
-    service = Authorization(book, (Judge(),), throttle=Throttle())
+    trail = Trail(Writer(tmp_path, "ext_authz"), lambda _: None)
+    service = Authorization(book, (Judge(),), throttle=Throttle(), trail=trail)
     before = counted("address")
     for _ in range(LIMITS.refuse_after):
         await service.check(check_request(request("any", key="wrong")))
@@ -325,8 +330,8 @@ async def test_a_refusal_says_when_to_come_back_and_is_counted(caplog: pytest.Lo
     assert "www-authenticate" not in headers
     assert json.loads(denied.body)["type"] == "urn:gatectl:error:too-many-failures"
     assert counted("address") == before + 1
-    lines = [json.loads(JsonFormatter().format(one)) for one in caplog.records if one.name == "ext_authz.audit"]
-    assert [(line["reason"], line["status"], line["address"]) for line in lines][-1] == (
+    trail.close()
+    assert [(line["reason"], line["status"], line["address"]) for line in search(tmp_path, Question())][-1] == (
         "too-many-failures",
         429,
         "192.0.2.7",
