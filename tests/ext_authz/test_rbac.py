@@ -46,7 +46,7 @@ def facts(
         (Rule(where=OWN), {"variables": {"id": "alice"}}, Verdict(Finding.GRANTED, "agent")),
         (Rule(where=OWN), {"variables": {"id": "Alice"}}, Verdict(Finding.CONDITION, "agent")),
         (Rule(where=OWN), {}, Verdict(Finding.UNKNOWN, "agent")),
-        (Rule(where=DRY), {"target": "/t"}, Verdict(Finding.UNKNOWN, "agent")),
+        (Rule(where=DRY), {"target": "/t"}, Verdict(Finding.GRANTED, "agent")),
         (Rule(where=DRY), {"target": "/t?dry=x"}, Verdict(Finding.GRANTED, "agent")),
         (Rule(where=DRY), {"target": "/t?dry=x&dry=no"}, Verdict(Finding.UNKNOWN, "agent")),
         (Rule(path_template="/u/{id}", where=OWN), {"target": "/u/alice?x"}, Verdict(Finding.GRANTED, "agent")),
