@@ -96,7 +96,7 @@ class World:
             yield connection
 
     def ask(self, who: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
-        """The status, and who the upstream was told is calling (user and how he is known) or the reason of a refusal."""
+        """The status, and the caller as the upstream was told, or the reason of a refusal."""
         with self.connected(who) as connection:
             return self.ask_on(connection, path, headers)
 
