@@ -1,4 +1,4 @@
-"""A state directory that another version of gatectl has written: it is told, compared as far as it goes, and replaced."""
+"""A state directory that another version has written: it is told, compared as far as it goes, and replaced."""
 
 import hashlib
 import json
