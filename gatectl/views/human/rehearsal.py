@@ -146,7 +146,7 @@ def _coverage(out: Console, coverage: dict[str, Any]) -> None:
         table.add_column(column)
     rows = [("route", one["name"], one["hits"], f"{one['allowed']} allowed", one) for one in coverage["routes"]]
     rows += [
-        ("rule", f"{one['route']}, rule {one['rule']}", one["granted"], "granted", one) for one in coverage["rules"]
+        ("rule", f"{one['route']}, rule {one['rule']}", one["decided"], "decided", one) for one in coverage["rules"]
     ]
     rows += [("limit", one["name"], one["counted"], f"{one['refused']} refused", one) for one in coverage["limits"]]
     for kind, name, number, more, one in rows:
