@@ -39,10 +39,10 @@ def caller(identity: Identity | None, source: Source) -> dict[str, Any] | None:
     """A proven identity as it may be shown: what the spec has from the environment stays hidden."""
     if identity is None:
         return None
-    key = source.key(identity.key_id)
+    places = source.holders(identity)
 
     def shown(field: str, value: Any) -> Any:
-        return HIDDEN if key is not None and source.hides(*key, field) else value
+        return HIDDEN if any(source.hides(*place, field) for place in places) else value
 
     return {
         "user": shown("user", identity.user),
