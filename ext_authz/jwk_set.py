@@ -61,7 +61,8 @@ def _usable(member: dict[str, Any]) -> VerificationKey | None:
     if alg is not None:
         algorithms &= {alg} if isinstance(alg, str) else frozenset()
     operations = member.get("key_ops", ["verify"])
-    if not algorithms or member.get("use", "sig") != "sig" or "verify" not in operations:
+    verifies = isinstance(operations, list) and "verify" in operations
+    if not algorithms or member.get("use", "sig") != "sig" or not verifies:
         return None
     try:
         key = jwt.PyJWK(member, algorithm=min(algorithms)).key
