@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -52,7 +53,7 @@ def read_keys(pem: bytes) -> tuple[SigningKey, ...]:
     for block in _PEM.finditer(pem):
         try:
             key = serialization.load_pem_private_key(block[0], password=None)
-        except (ValueError, TypeError):  # TypeError: it is encrypted
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
             raise ValueError("the file holds a private key that cannot be read") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
             raise ValueError("the file holds a private key that is not an EC key on P-256")
@@ -89,7 +90,7 @@ class IdentityKeys:
         try:
             stat = self._path.stat()
             seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a NUL in the name
             seen = ()
         if seen == self._seen:
             return
@@ -138,12 +139,7 @@ class IdentityTokens:
             return decision
         if not self._keys.keys:
             telemetry.IDENTITY_TOKENS.labels("no_key").inc()
-            return Decision(
-                allow=False,
-                reason=reasons.IDENTITY_KEY_MISSING,
-                identity=decision.identity,
-                method=decision.method,
-            )
+            return decision._replace(allow=False, reason=reasons.IDENTITY_KEY_MISSING, taken=())
         return decision._replace(identity_token=self._token(rules.identity_token, decision.identity, now))
 
     def _token(self, wanted: IdentityToken, caller: Identity, now: float) -> str:
