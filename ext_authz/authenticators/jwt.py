@@ -32,7 +32,7 @@ UNKNOWN_SECONDS = 30.0
 """How long a key that the issuer did not know is not asked for again, unless its set changes meanwhile."""
 
 _JWS = jwt.PyJWS()
-_SCHEME = re.compile(r"(?i:bearer) +")
+_SCHEME = re.compile(r"^(?i:bearer) +")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _FORBIDDEN_HEADERS = frozenset({"crit", "b64", "jku", "x5u", "x5c", "jwk", "zip", "enc"})
 """What would change how the token is to be read, or bring its own key."""
@@ -94,8 +94,13 @@ class JwtAuthenticator:
         self._unknown: Lru[tuple[Source, str], _UnknownKey] = Lru(UNKNOWN_CAPACITY)
 
     def find(self, policy: Policy, request: Request) -> Sequence[str]:
-        """The Authorization headers, of whatever scheme: a policy with issuers leaves it no other meaning."""
-        return header_values(request.headers, "authorization") if policy.issuers else ()
+        """The Authorization headers, of whatever scheme: a policy with issuers leaves it no other meaning.
+
+        The scheme in one spelling: who remembers credentials must not take one token for many.
+        """
+        if not policy.issuers:
+            return ()
+        return [_SCHEME.sub("Bearer ", value) for value in header_values(request.headers, "authorization")]
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:
         """``Bearer realm="…"``, with the error of RFC 6750 section 3.1 when a token was refused."""
