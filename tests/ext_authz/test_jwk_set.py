@@ -62,9 +62,10 @@ def test_a_key_of_no_use_to_us_is_skipped(odd: dict[str, Any]) -> None:
         key_set(SMALL_RSA),
         key_set({"kty": "oct", "k": "c2VjcmV0"}, public_jwk(RSA, "rsa")),
         key_set({"kty": "oct"}),
+        key_set(*[public_jwk(ED, str(index)) for index in range(101)]),
         key_set(public_jwk(RSA, "rsa") | {"d": "AQAB"}),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_a_set_that_is_none_or_holds_a_secret_is_refused_without_repeating_it(document: bytes) -> None:
     with pytest.raises(ValueError, match=r"key set|Key Set") as caught:
