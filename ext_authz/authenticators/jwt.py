@@ -48,7 +48,7 @@ class _Ground(NamedTuple):
 
 
 class _Verified(NamedTuple):
-    """A token whose signature was verified."""
+    """A token whose signature was verified. ``claims``: those of :data:`claims.JUDGED`."""
 
     ground: _Ground
     claims: claims.Claims
@@ -100,7 +100,8 @@ class JwtAuthenticator:
         """
         if not policy.issuers:
             return ()
-        return [_SCHEME.sub("Bearer ", value) for value in header_values(request.headers, "authorization")]
+        values = header_values(request.headers, "authorization")
+        return [_SCHEME.sub("Bearer ", values[0])] if len(values) == 1 else values
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:
         """``Bearer realm="…"``, with the error of RFC 6750 section 3.1 when a token was refused."""
@@ -212,7 +213,8 @@ class JwtAuthenticator:
         except jwt.PyJWTError as error:
             self._forged.put(at, ground)
             raise _RefusedError(reasons.TOKEN_SIGNATURE) from error
-        return _Verified(ground, payload, claims.caller(issuer, payload))
+        judged = {name: payload[name] for name in claims.JUDGED if name in payload}
+        return _Verified(ground, judged, claims.caller(issuer, payload))
 
     def _is_unknown(self, source: Source, keys: KeyRing, kid: str, now: float) -> bool:
         known = self._unknown.get((source, kid))
