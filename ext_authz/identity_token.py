@@ -25,6 +25,7 @@ from ext_authz.engine import Decision
 from ext_authz.identity import Identity
 from ext_authz.lru import Lru
 from ext_authz.policy import IdentityToken, Policy
+from ext_authz.watched_file import WatchedFile
 
 log = logging.getLogger(__name__)
 
@@ -79,27 +80,18 @@ class IdentityKeys:
 
     def __init__(self, path: Path | None) -> None:
         self.keys: tuple[SigningKey, ...] = ()
-        self._path = path
-        self._seen: tuple[int, ...] | None = None
+        self._file = WatchedFile(path) if path is not None else None
         self.refresh()
 
     def refresh(self) -> None:
         """Read the file if it has changed. Never raises."""
-        if self._path is None:
+        if self._file is None or not self._file.changed():
             return
         try:
-            stat = self._path.stat()
-            seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-        except (OSError, ValueError):  # ValueError: a NUL in the name
-            seen = ()
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self.keys = read_keys(self._path.read_bytes())
+            self.keys = read_keys(self._file.path.read_bytes())
         except (OSError, ValueError) as error:
             why = type(error).__name__ if isinstance(error, OSError) else str(error)
-            log.error("identity keys not loaded", extra={"file": str(self._path), "error": why})
+            log.error("identity keys not loaded", extra={"file": str(self._file.path), "error": why})
         else:
             log.info("identity keys loaded", extra={"keys": len(self.keys), "signs": self.keys[0].kid})
 
