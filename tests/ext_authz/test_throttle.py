@@ -135,9 +135,19 @@ def test_behind_a_blocked_address_what_was_accepted_before_is_judged_as_ever_and
     world.fail(8)
     assert world.ask(GOOD).allow
     assert told(world.ask("another good one")) == (429, False, 300)
-    world.judge.good.clear()  # revoked: what was accepted once is no licence
-    assert told(world.ask(GOOD))[0] == 401
-    assert told(world.ask(GOOD))[0] == 429
+    world.judge.good.clear()  # what was accepted once is no licence
+    assert [told(world.ask(GOOD)) for _ in range(20)] == [(401, False, None)] * 20
+
+
+def test_clients_whose_records_were_lost_are_no_attackers_and_come_back_with_the_records() -> None:
+    world = World()
+    assert world.ask(GOOD).allow
+    world.judge.good.clear()  # Redis was emptied
+    assert {told(world.ask(GOOD)) for _ in range(20)} == {(401, False, None)}
+    assert len(world.throttle.failures[ADDRESS].counts) == 0
+    assert world.throttle.take_report() == {}
+    world.judge.good.add(GOOD)  # and restored
+    assert world.ask(GOOD).allow
 
 
 @pytest.mark.parametrize(("route", "status"), [("open", 200), ("any", 401)])
