@@ -140,7 +140,7 @@ def _why(  # noqa: PLR0911 - one return for each finding
 def _values(rule: Rule, facts: Facts, who: dict[str, Any]) -> str:
     """What a condition looked at, as it may be shown."""
     if rule.path_template is not None:
-        raw = paths.match(rule.path_template, paths.plainest(facts.path))
+        raw = paths.match(rule.path_template, paths.plainest(facts.path), any_case=True)
         facts = facts.with_variables(paths.decode(raw or {}))
     seen = dict.fromkeys(condition.facts(rule.where))
     found = [f"{_written(fact)} is {_value(fact, facts, who)}" for fact in seen]

@@ -63,6 +63,11 @@ def facts(
         (Rule(effect="deny", path_template="/a/{x}"), {"target": "/a/1/"}, Verdict(Finding.DENIED)),
         (Rule(effect="deny", path_template="/admin/{x}"), {"target": "/%61dmin/1"}, Verdict(Finding.DENIED)),
         (Rule(effect="deny", path_template="/a/{id}", where=OWN), {"target": "/a/%ff"}, Verdict(Finding.DENIED)),
+        (Rule(effect="deny", path_template="/admin/{x}"), {"target": "/ADMIN/1"}, Verdict(Finding.DENIED)),
+        (Rule(effect="deny", path_template="/Admin"), {"target": "/%41dmiN/"}, Verdict(Finding.DENIED)),
+        (Rule(effect="deny", path_template="/U/{id}", where=OWN), {"target": "/u/alice"}, Verdict(Finding.DENIED)),
+        (Rule(effect="deny", methods=("DELETE",)), {"method": "Delete"}, Verdict(Finding.DENIED)),
+        (Rule(path_template="/admin/{x}"), {"target": "/ADMIN/1"}, Verdict(Finding.PATH)),
         (Rule(effect="deny", path_template="/a/{id}"), {"target": "/b/1"}, Verdict(Finding.PATH)),
     ],
 )
