@@ -21,6 +21,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"http://.*", "http://{word}.example:1/"),
     (r"https?://.*/.*", "https://{word}.example/"),
     (r"https?://.*", "https://{word}.example"),
+    (r"spiffe://.*", "spiffe://{word}/one"),
     (r"/tenants/\{.*", "/tenants/{{tenant}}/{word}/{{a_very_long_variable_name_indeed}}"),
     (r"/.*", "/{word}"),
     (r"\*\..*", "*.{word}.example"),
@@ -120,7 +121,7 @@ def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> t
     if field in WORDS:
         return WORDS[field]
     if isinstance(value, int):
-        return NUMBERS.get(field, (f"4{number:03}", f"5{number:03}"))
+        return NUMBERS.get(field, (f"4{number:03}3", f"5{number:03}3"))  # long enough to be nothing else
     shape = next((shape for pattern, shape in SHAPES if re.fullmatch(pattern, value)), "{word}")
     first, second = (
         shape.format(
