@@ -65,12 +65,13 @@ class Authorization:
             log.exception("check failed", extra={"route": request.route, "request_id": request.request_id})
             decision = Decision(allow=False, reason=reasons.INTERNAL_ERROR)
             response = envoy_api.respond(decision, request)
-        telemetry.observe(decision, time.perf_counter() - started)
+        spent = time.perf_counter() - started
+        telemetry.observe(decision, spent)
         event = telemetry.event(decision)
         if self._trail is not None and event is not None:
             self._trail.write(event, **telemetry.told(request, decision))
         if decision.delayed and self._throttle is not None:
-            await self._throttle.delay()
+            await self._throttle.delay(spent)
         return response
 
     async def _decide(self, request: Request) -> Decision:

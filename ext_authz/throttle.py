@@ -140,12 +140,12 @@ class Throttle:
         telemetry.THROTTLED.labels("slowed").inc()
         return decision._replace(delayed=True)
 
-    async def delay(self) -> None:
-        """Hold an answer back."""
+    async def delay(self, spent: float) -> None:
+        """Hold an answer back that took ``spent`` seconds to make: the two together must not reach Envoy's timeout."""
         self.delayed += 1
         telemetry.DELAYED.set(self.delayed)
         try:
-            await asyncio.sleep(DELAY_SECONDS)
+            await asyncio.sleep(max(0.0, DELAY_SECONDS - spent))
         finally:
             self.delayed -= 1
             telemetry.DELAYED.set(self.delayed)

@@ -371,3 +371,10 @@ async def test_one_token_in_many_spellings_makes_nobody_elses_forgotten(
     case = engine.examine(RULES, request(authorization=neighbour), authenticators)
     assert isinstance(case, Case)
     assert table.refuse(case, 0) is None
+
+
+async def test_what_took_long_to_refuse_is_not_held_back_as_long_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "DELAY_SECONDS", 60)
+    await asyncio.wait_for(Throttle().delay(spent=61), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Throttle().delay(spent=0), 0.05)
