@@ -25,7 +25,7 @@ def with_a_child(command: list[str]) -> list[str]:
     return ["sh", "-c", f"sleep 1000 & exec {shlex.join(command)}"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_gateway_serves_until_it_is_told_to_stop_and_leaves_nothing(world: World, number: signal.Signals) -> None:
     world.command = with_a_child(world.command)
     process, line = world.up()
