@@ -126,6 +126,7 @@ def rehearsed(*arguments: str, stdin: str | None = None) -> subprocess.Completed
         pytest.param(["explain", "/", "--key", "@does-not-exist"], 64, id="no-key-file"),
         pytest.param(["explain", "/", "--user", "a,b", "-f", str(EXAMPLE)], 64, id="no-user"),
         pytest.param(["explain", "/", "--user", "a", "--key", "b", "-f", str(EXAMPLE)], 64, id="two-callers"),
+        pytest.param(["explain", "/", "--certificate", "a.example", "-f", str(EXAMPLE)], 64, id="no-certificates"),
         pytest.param(["explain", "/", "-f", "does-not-exist.yaml"], 65, id="explain-no-such-spec"),
         pytest.param(["explain", "DELETE", "/api/v1/users", "-f", str(EXAMPLE)], 0, id="a-refusal-is-explained"),
         pytest.param(["test", "does-not-exist.yaml"], 65, id="no-such-tests"),

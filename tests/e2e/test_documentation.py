@@ -25,6 +25,7 @@ FRAGMENTS = {
     "gatectl apply PLAN",
     "gatectl plan --out",
     "gatectl rollback",
+    "gatectl explain",
     "gatectl import envoy",
     "gatectl import openapi",
     "gatectl keys",
