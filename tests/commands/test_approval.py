@@ -1,53 +1,49 @@
 """Somebody must say yes: on a terminal, or beforehand."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.commands.desk import Desk
 
-ROOT = Path(__file__).parents[2]
 APPLY = ["apply", "--envoy", "off", "--no-wait"]
+Answered = Callable[[bytes], tuple[int, str]]
 
 
-def answered(directory: Path, answer: bytes) -> tuple[int, str]:
+@pytest.fixture
+def answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Exit code and what was asked, when ``answer`` is typed on a terminal."""
-    master, slave = os.openpty()
-    try:
-        os.write(master, answer)
-        ran = subprocess.run(
-            [sys.executable, "-m", "gatectl", *APPLY],
-            stdin=slave,
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    finally:
-        os.close(master)
-        os.close(slave)
-    return ran.returncode, ran.stderr
+
+    def apply(answer: bytes) -> tuple[int, str]:
+        master, slave = os.openpty()
+        try:
+            os.write(master, answer)
+            with os.fdopen(slave) as terminal, monkeypatch.context() as changed:
+                changed.setattr(sys, "stdin", terminal)
+                ran = desk.run(*APPLY)
+        finally:
+            os.close(master)
+        return ran.code, ran.err
+
+    return apply
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n", b"yess\n", b"\x04"], ids=["no", "nothing", "nearly", "end"])
-def test_anything_but_yes_changes_nothing(desk: Desk, answer: bytes) -> None:
-    code, asked = answered(desk.directory, answer)
+def test_anything_but_yes_changes_nothing(desk: Desk, answered: Answered, answer: bytes) -> None:
+    code, asked = answered(answer)
     assert code == 1, asked
     assert "into force? [y/N]" in asked
     assert "nothing was changed" in asked
     assert not desk.state.exists()
 
 
-def test_yes_is_yes(desk: Desk) -> None:
-    code, asked = answered(desk.directory, b" YES \n")
+def test_yes_is_yes(desk: Desk, answered: Answered) -> None:
+    code, asked = answered(b" YES \n")
     assert code == 0, asked
     assert desk.in_force is not None
-    code, asked = answered(desk.directory, b"")
+    code, asked = answered(b"")
     assert (code, "[y/N]" in asked) == (0, False), "what is in force already needs no approval"
 
 

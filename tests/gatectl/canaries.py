@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tests.gatectl.test_mutations import EVERYTHING, data_of
@@ -87,8 +88,9 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
             yield from leaves(child, (*path, key))
 
 
+@cache
 def spec() -> dict[str, Any]:
-    """Everything that can be written, with enough rivals left that any one value may change."""
+    """Everything that can be written, with enough rivals left that any one value may change. To be copied."""
     data: dict[str, Any] = data_of(EVERYTHING)
     data["rate_limits"][0]["routes"] = ["exact"]
     data["routes"].append({"name": "last", "match": {"path": "/last"}, "upstream": "dns", "access": "public"})

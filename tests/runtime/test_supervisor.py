@@ -25,7 +25,7 @@ def with_a_child(command: list[str]) -> list[str]:
     return ["sh", "-c", f"sleep 1000 & exec {shlex.join(command)}"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_gateway_serves_until_it_is_told_to_stop_and_leaves_nothing(world: World, number: signal.Signals) -> None:
     world.command = with_a_child(world.command)
     process, line = world.up()
@@ -98,7 +98,7 @@ def test_api_keys_survive_down_and_up(world: World) -> None:
     key, record = api_keys.create(Keyring(running.redis_url, "shop"), properties(user="bob", roles=("agent",)))
     assert world.get("/tickets", key) == 200
     assert down(world.state, 20) is True
-    process.wait(5)
+    process.wait(20)
     world.up()
     assert world.get("/tickets", key) == 200
     assert world.get("/tickets", line["keys"]["alice"]) == 401, "development keys live as long as one run"
@@ -193,7 +193,7 @@ def test_down_kills_a_supervisor_that_does_not_react(world: World) -> None:
     started = time.monotonic()
     assert down(world.state, 0.3) is True
     assert time.monotonic() - started < 10
-    assert process.wait(5) == -signal.SIGKILL
+    assert process.wait(20) == -signal.SIGKILL
     assert until(lambda: not world.survivors()), world.survivors()
     assert read_running(world.state) is None
 
