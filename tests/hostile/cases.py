@@ -14,8 +14,6 @@ class Caller(NamedTuple):
     roles: str | None = None
     plan: str | None = None
     method: str | None = None
-    identity: str | None = None
-    """The signed one, which this gateway does not hand out."""
 
 
 NOBODY = Caller()

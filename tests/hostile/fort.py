@@ -17,9 +17,12 @@ from typing import Any
 import grpc
 import pytest
 import redis
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ext_authz import api_key
+from ext_authz import api_key, revocation
+from ext_authz.revocation import Revocation
 from gatectl.render.bundle import canonical, flatten
 from gatectl.render.resources import bootstrap
 from gatectl.rollout import candidate
@@ -27,7 +30,8 @@ from gatectl.runtime import binaries, launch
 from gatectl.runtime.ports import free_ports
 from gatectl.snapshot import Endpoint
 from serving.supervisor import WORKER
-from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, KEY_SET, NOW
+from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, ISSUER, KEY_SET, NOW
+from tests.hostile.at_noon import CLOCK
 from tests.hostile.recorder import Recorder
 
 HERE = Path(__file__).parent
@@ -35,6 +39,8 @@ ROOT = HERE.parents[1]
 SPEC = HERE / "gateway.yaml"
 START_SECONDS = 20.0
 NOON = datetime.fromtimestamp(NOW, UTC)
+IDENTITY_KEY = ec.generate_private_key(ec.SECP256R1())
+"""What the gateway signs identities with."""
 
 
 def stored(**changes: Any) -> tuple[str, dict[str, Any]]:
@@ -59,12 +65,25 @@ STORED = {
     "of an unknown pepper": stored(hash={"scheme": "hmac-sha256", "digest": "0" * 64, "pepper": "0" * 8}),
     "not yet valid": stored(not_before=NOON + timedelta(seconds=1)),
     "rotated, in the overlap": stored(expires_at=NOON + timedelta(seconds=1), successor="another00000"),
+    "for an hour": stored(not_before=NOON - timedelta(minutes=30), expires_at=NOON + timedelta(minutes=30)),
     "rotated, after the overlap": stored(expires_at=NOON, successor="another00000"),
     "for another network": stored(networks=["198.51.100.0/24", "2001:db8::/32"]),
     "for networks that are none": stored(networks=["everywhere"]),
+    "lead": stored(user="leo", roles=["lead"]),
+    "clerk": stored(user="cleo", roles=["clerk"]),
+    "guest": stored(user="gus", roles=["guest"]),
+    "of a role in capitals": stored(user="una", roles=["Lead"]),
 }
 """Keys in Redis, by what is the matter with them."""
 ADMIN_KEY = STORED["admin"][0]
+REVOKED = (
+    {"jti": "lost"},
+    {"jti": "lost, of this issuer", "issuer": ISSUER},
+    {"jti": "lost, of another issuer", "issuer": "https://other.example"},
+    {"user": "mallory", "issued_before": NOON},
+    {"issuer": ISSUER, "issued_before": NOON - timedelta(hours=2)},
+)
+"""Tokens on the denylist."""
 
 
 @dataclass
@@ -122,9 +141,19 @@ class Fort:
         with contextlib.closing(self.redis()) as client:
             until(lambda: _answers(client), "Redis")
 
-    def connect(self) -> socket.socket:
-        """A client's connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+    def connect(self, address: str = "127.0.0.1") -> socket.socket:
+        """A client's connection, from an address of this machine (127.0.0.0/8)."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(address, 0))
+
+    @contextlib.contextmanager
+    def clock(self, seconds: int) -> Iterator[None]:
+        """ext_authz' clock jumps, and jumps back when the block ends."""
+        file = self.directory / CLOCK
+        file.write_text(str(seconds))
+        try:
+            yield
+        finally:
+            file.unlink()
 
 
 def until(condition: Any, what: str) -> None:
@@ -160,6 +189,8 @@ def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str
     """What Envoy and the services obey, compiled from the spec."""
     keys = directory / "jwks.json"
     keys.write_bytes(KEY_SET)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (directory / "identity.pem").write_bytes(IDENTITY_KEY.private_bytes(encoding, form, serialization.NoEncryption()))
     values = {
         "AGENT_SHA256": api_key.digest(AGENT_KEY),
         "CUSTOMER_SHA256": api_key.digest(CUSTOMER_KEY),
@@ -180,12 +211,19 @@ def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str
     (directory / "envoy.json").write_text(canonical(flatten(bundle, boot)))
 
 
-def _store_keys(client: redis.Redis) -> None:
-    for key, record in STORED.values():
-        parsed = api_key.parse(key)
-        assert parsed
-        document = {name: str(value) if isinstance(value, datetime) else value for name, value in record.items()}
-        client.hset(api_key.redis_key("fort"), parsed.id, canonical(document))
+def _store_revocations(client: redis.Redis) -> None:
+    for changes in REVOKED:
+        one = Revocation.model_validate({"revoked_at": NOON, "expires_at": NOON + timedelta(days=2)} | changes)
+        client.hset(revocation.redis_key("fort"), one.id, one.model_dump_json(exclude_none=True))
+    client.set(revocation.version_key("fort"), "1")
+
+
+def store(client: redis.Redis, key: str, record: Mapping[str, Any]) -> None:
+    """Write a key's record, whatever stands in it."""
+    parsed = api_key.parse(key)
+    assert parsed
+    document = {name: str(value) if isinstance(value, datetime) else value for name, value in record.items()}
+    client.hset(api_key.redis_key("fort"), parsed.id, canonical(document))
 
 
 @contextlib.contextmanager
@@ -199,15 +237,21 @@ def running_fort() -> Iterator[Fort]:
         _files(directory, upstream, port, services)
         try:
             fort.start("redis", [str(binaries.redis_server()), "--port", str(redis_port), "--save", ""])
-            for service, program in (("ext_authz", "tests.hostile.at_noon"), ("ratelimit_svc", "ratelimit_svc")):
-                options = ["--state-dir", str(directory), "--redis-url", f"redis://127.0.0.1:{redis_port}/0"]
+            signing = ["--identity-key-file", str(directory / "identity.pem")]
+            for service, program, own in (
+                ("ext_authz", "tests.hostile.at_noon", signing),
+                ("ratelimit_svc", "ratelimit_svc", []),
+            ):
+                options = ["--state-dir", str(directory), "--redis-url", f"redis://127.0.0.1:{redis_port}/0", *own]
                 worker = f"127.0.0.1:{services[service]} {directory / service}.json"
                 fort.start(service, [sys.executable, "-m", program, *options], **{WORKER: worker})
             envoy = [str(binaries.envoy()), "-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
             fort.start("envoy", [*envoy, "--log-level", "warning"])
             fort.wait_for_redis()
             with contextlib.closing(fort.redis()) as client:
-                _store_keys(client)
+                for key, record in STORED.values():
+                    store(client, key, record)
+                _store_revocations(client)
             for one in others:
                 wait_for_service(one)
             until(lambda: _listens(port), "Envoy")
