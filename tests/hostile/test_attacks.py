@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from ext_authz.policy import HEADER_IDENTITY, IDENTITY_HEADERS
-from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY
-from tests.hostile.cases import AGENT, ALICE, NOBODY, Caller, Case, ask
+from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, bearer, claims
+from tests.hostile.cases import AGENT, ALICE, NOBODY, Caller, Case, ask, passed
 from tests.hostile.fort import ADMIN_KEY, IDENTITY_KEY, Fort
 from tests.hostile.recorder import Seen
 from tests.hostile.wire import Answer, exchange, read
@@ -153,3 +153,26 @@ def test_a_malformed_request_behind_a_good_one_ends_the_connection(fort: Fort) -
         answers = exchange(connection, ask("/known", AGENT) + ask("/known", AGENT, "x : y") + BEHIND)
     assert [answer.status for answer in answers] == [200, 400]
     assert len(fort.upstream.take()) == 1
+
+
+def test_a_rewritten_path_tells_no_key_of_the_original_one(fort: Fort) -> None:
+    fort.upstream.take()
+    assert answer_to(fort, passed("", ask(f"/moved/x?key={AGENT_KEY}&a=1"), "/to/x?a=1")).status == 200
+    [seen] = fort.upstream.take()
+    assert (seen.target, seen.header("x-envoy-original-path")) == ("/to/x?a=1", ["/moved/x?a=1"])
+    assert AGENT_KEY not in str(seen)
+
+
+def test_no_log_holds_a_credential_wherever_it_was_sent(fort: Fort) -> None:
+    token = bearer(claims(jti="told"))
+    secrets = (AGENT_KEY, token.removeprefix("Bearer "))
+    for path in ("/known", "/admin", "/nowhere", "/known%2f"):
+        lines = (AGENT, f"cookie: session={AGENT_KEY}", f"authorization: {token}", f"referer: /?key={AGENT_KEY}")
+        for sent in (ask(f"{path}?key={AGENT_KEY}"), *(ask(path, line) for line in lines)):
+            with fort.connect() as connection, connection.makefile("rb") as stream:
+                connection.sendall(sent)
+                assert read(stream) is not None
+    fort.upstream.take()
+    files = [file for file in fort.directory.rglob("*") if file.is_file()]
+    assert {"ext_authz.jsonl", "envoy.log", "ext_authz.log"} <= {file.name for file in files}
+    assert [file.name for file in files if any(secret.encode() in file.read_bytes() for secret in secrets)] == []
