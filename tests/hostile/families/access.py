@@ -121,7 +121,10 @@ CASES: list[Case] = [
         for query in NOT_FORCED
     ),
     passed("admins are denied nothing there", ask("/risky/x", ADMIN, LOW), "/risky/x", ROOT),
-    passed("what is not the denied path", ask("/risky/locked", AGENT, LOW), "/risky/locked", ALICE),
+    *(
+        passed(f"not the denied path: {path}", ask(path, AGENT, LOW), path, ALICE)
+        for path in ("/risky/locked", "/risky/LOCKED/7", "/risky/locked/7/8", "/risky/%256cocked/7")
+    ),
     *(
         refused(f"denied by query: {query[:30]}", ask(f"/risky/x{query}", AGENT, LOW), 403, "access-denied")
         for query in FORCED
