@@ -246,7 +246,7 @@ def running_fort() -> Iterator[Fort]:
                 worker = f"127.0.0.1:{services[service]} {directory / service}.json"
                 fort.start(service, [sys.executable, "-m", program, *options], **{WORKER: worker})
             envoy = [str(binaries.envoy()), "-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-            fort.start("envoy", [*envoy, "--log-level", "warning"])
+            fort.start("envoy", [*envoy, "--log-level", "warning", "--file-flush-interval-msec", "20"])
             fort.wait_for_redis()
             with contextlib.closing(fort.redis()) as client:
                 for key, record in STORED.values():
