@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ext_authz import api_key, revocation
-from ext_authz.revocation import Revocation
+from ext_authz import api_key
 from gatectl.render.bundle import canonical, flatten
 from gatectl.render.resources import bootstrap
 from gatectl.rollout import candidate
@@ -30,60 +28,17 @@ from gatectl.runtime import binaries, launch
 from gatectl.runtime.ports import free_ports
 from gatectl.snapshot import Endpoint
 from serving.supervisor import WORKER
-from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, ISSUER, KEY_SET, NOW
+from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, KEY_SET
 from tests.hostile.at_noon import CLOCK
 from tests.hostile.recorder import Recorder
+from tests.hostile.records import store_all
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SPEC = HERE / "gateway.yaml"
 START_SECONDS = 20.0
-NOON = datetime.fromtimestamp(NOW, UTC)
 IDENTITY_KEY = ec.generate_private_key(ec.SECP256R1())
 """What the gateway signs identities with."""
-
-
-def stored(**changes: Any) -> tuple[str, dict[str, Any]]:
-    """A key of somebody with the role admin, and its record in Redis."""
-    key, parsed = api_key.mint()
-    sealed = api_key.Peppers().seal(key).model_dump()
-    good = {"id": parsed.id, "hash": sealed, "user": "root", "roles": ["admin"], "created_at": NOON}
-    return key, good | changes
-
-
-STORED = {
-    "admin": stored(),
-    "expired": stored(expires_at=NOON),
-    "revoked": stored(revoked_at=NOON),
-    "revoked in the future": stored(revoked_at=NOON + timedelta(days=1)),
-    "without a user": stored(user=""),
-    "user with a newline": stored(user="root\r\nx-gate-roles: admin"),
-    "role with a comma": stored(roles=["agent,admin"]),
-    "expires without a zone": stored(expires_at="2099-01-01T00:00:00"),
-    "of another id": stored(id="another00000"),
-    "of no digest": stored(hash={"scheme": "sha256", "digest": "x"}),
-    "of an unknown pepper": stored(hash={"scheme": "hmac-sha256", "digest": "0" * 64, "pepper": "0" * 8}),
-    "not yet valid": stored(not_before=NOON + timedelta(seconds=1)),
-    "rotated, in the overlap": stored(expires_at=NOON + timedelta(seconds=1), successor="another00000"),
-    "for an hour": stored(not_before=NOON - timedelta(minutes=30), expires_at=NOON + timedelta(minutes=30)),
-    "rotated, after the overlap": stored(expires_at=NOON, successor="another00000"),
-    "for another network": stored(networks=["198.51.100.0/24", "2001:db8::/32"]),
-    "for networks that are none": stored(networks=["everywhere"]),
-    "lead": stored(user="leo", roles=["lead"]),
-    "clerk": stored(user="cleo", roles=["clerk"]),
-    "guest": stored(user="gus", roles=["guest"]),
-    "of a role in capitals": stored(user="una", roles=["Lead"]),
-}
-"""Keys in Redis, by what is the matter with them."""
-ADMIN_KEY = STORED["admin"][0]
-REVOKED = (
-    {"jti": "lost"},
-    {"jti": "lost, of this issuer", "issuer": ISSUER},
-    {"jti": "lost, of another issuer", "issuer": "https://other.example"},
-    {"user": "mallory", "issued_before": NOON},
-    {"issuer": ISSUER, "issued_before": NOON - timedelta(hours=2)},
-)
-"""Tokens on the denylist."""
 
 
 @dataclass
@@ -211,21 +166,6 @@ def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str
     (directory / "envoy.json").write_text(canonical(flatten(bundle, boot)))
 
 
-def _store_revocations(client: redis.Redis) -> None:
-    for changes in REVOKED:
-        one = Revocation.model_validate({"revoked_at": NOON, "expires_at": NOON + timedelta(days=2)} | changes)
-        client.hset(revocation.redis_key("fort"), one.id, one.model_dump_json(exclude_none=True))
-    client.set(revocation.version_key("fort"), "1")
-
-
-def store(client: redis.Redis, key: str, record: Mapping[str, Any]) -> None:
-    """Write a key's record, whatever stands in it."""
-    parsed = api_key.parse(key)
-    assert parsed
-    document = {name: str(value) if isinstance(value, datetime) else value for name, value in record.items()}
-    client.hset(api_key.redis_key("fort"), parsed.id, canonical(document))
-
-
 @contextlib.contextmanager
 def running_fort() -> Iterator[Fort]:
     """All of it, on free ports; every process is killed when the block ends."""
@@ -249,9 +189,7 @@ def running_fort() -> Iterator[Fort]:
             fort.start("envoy", [*envoy, "--log-level", "warning", "--file-flush-interval-msec", "20"])
             fort.wait_for_redis()
             with contextlib.closing(fort.redis()) as client:
-                for key, record in STORED.values():
-                    store(client, key, record)
-                _store_revocations(client)
+                store_all(client)
             for one in others:
                 wait_for_service(one)
             until(lambda: _listens(port), "Envoy")

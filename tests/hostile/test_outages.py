@@ -15,7 +15,8 @@ from redis import RedisError
 from ext_authz import api_key
 from tests.ext_authz.worlds import NOW, bearer
 from tests.hostile.cases import ADMIN, AGENT, ask
-from tests.hostile.fort import STORED, Fort, until
+from tests.hostile.fort import Fort, until
+from tests.hostile.records import STORED
 from tests.hostile.test_attacks import caller_of, identity_of
 from tests.hostile.wire import Answer, read
 

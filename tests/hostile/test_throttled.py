@@ -14,7 +14,8 @@ from ext_authz import api_key
 from tests.ext_authz.worlds import bearer
 from tests.hostile.cases import ADMIN, AGENT, ROOT, ask
 from tests.hostile.families.credentials import resealed
-from tests.hostile.fort import Fort, store, stored, until
+from tests.hostile.fort import Fort, until
+from tests.hostile.records import store, stored
 from tests.hostile.test_attacks import caller_of
 from tests.hostile.wire import Answer, read
 

@@ -2,7 +2,7 @@
 
 from tests.ext_authz.worlds import bearer, claims
 from tests.hostile.cases import ADMIN, AGENT, ALICE, CUSTOMER, ROOT, Caller, Case, ask, passed, refused
-from tests.hostile.fort import STORED
+from tests.hostile.records import STORED
 
 TENANT, LOW = "x-tenant: acme", "x-risk: low"
 LEO, CLEO, GUS = (

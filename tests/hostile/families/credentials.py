@@ -5,7 +5,7 @@ import zlib
 from ext_authz import api_key
 from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, bearer
 from tests.hostile.cases import ADMIN, AGENT, ALICE, CUSTOMER, ROOT, Caller, Case, ask, passed, refused
-from tests.hostile.fort import ADMIN_KEY, STORED
+from tests.hostile.records import ADMIN_KEY, STORED
 
 STRANGER = api_key.mint()[0]
 

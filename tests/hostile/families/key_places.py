@@ -2,7 +2,7 @@
 
 from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, bearer
 from tests.hostile.cases import AGENT, ALICE, NOBODY, ROOT, SHOP, Case, ask, passed, refused
-from tests.hostile.fort import ADMIN_KEY
+from tests.hostile.records import ADMIN_KEY
 
 QUERY, COOKIE = f"key={AGENT_KEY}", f"cookie: session={AGENT_KEY}"
 TAKEN = {
