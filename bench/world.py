@@ -112,6 +112,7 @@ def _spec(static_sha256: str) -> dict[str, Any]:
                 },
             ),
         },
+        "abuse": {"exempt": ("192.0.2.0/24",)},  # unknown keys are looked into, however many
         "upstreams": {"backend": {"endpoints": ("127.0.0.1:9001",)}},
         "routes": (
             *(

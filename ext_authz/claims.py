@@ -10,6 +10,8 @@ from ext_authz.policy import ClaimMapping, Issuer
 from ext_authz.reasons import Reason
 
 Claims = Mapping[str, Any]
+JUDGED = ("exp", "iat", "nbf", "aud", "jti")
+"""Claims that are looked at with every use of a token."""
 METHOD = "jwt"
 """The authenticator that these claims belong to, as identities name it."""
 

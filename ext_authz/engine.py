@@ -162,8 +162,11 @@ def _missing(case: Case, sent: Mapping[str, Presented]) -> Reason:
     """Why a request that needs a credential and has none, or not all of them, is refused."""
     accepted = case.route.authentication
     ambient = {one.method for one in case.authenticators if one.ambient}
-    missing = set(accepted.methods) - sent.keys() if accepted is not None else set[str]()
-    return reasons.CERTIFICATE_MISSING if missing and missing <= ambient else reasons.CREDENTIAL_MISSING
+    if accepted is not None:
+        only_ambient = set(accepted.methods) - sent.keys() <= ambient
+    else:
+        only_ambient = bool(case.policy.certificates) and not _challenge(case, None, None)
+    return reasons.CERTIFICATE_MISSING if only_ambient else reasons.CREDENTIAL_MISSING
 
 
 def _variables(route: Route, request: Request) -> dict[str, str] | Reason:
@@ -228,19 +231,22 @@ def _refuse(
     presented: Sequence[Presented],
     at_fault: Presented | None = None,
 ) -> Decision:
-    challenge = None
-    if reason.status == 401:
-        realm = '"' + case.policy.gateway.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        accepted = case.route.authentication.methods if case.route.authentication is not None else None
-        challenges = (
-            a.challenge(case.policy, realm, reason if at_fault is not None and a is at_fault.authenticator else None)
-            for a in case.authenticators
-            if accepted is None or a.method in accepted
-        )
-        challenge = ", ".join(c for c in challenges if c is not None)
-        if not challenge:  # nobody can authenticate here; a 401 without a challenge would be malformed
-            reason, challenge = reasons.ACCESS_DENIED, None
+    challenge = _challenge(case, reason, at_fault) if reason.status == 401 else None
+    if reason.status == 401 and challenge is None:  # a 401 has to say what would do (RFC 9110 section 15.5.2)
+        reason = reason._replace(status=403)
     return Decision(allow=False, reason=reason, identity=identity, method=_methods(presented), challenge=challenge)
+
+
+def _challenge(case: Case, reason: Reason | None, at_fault: Presented | None) -> str | None:
+    """``WWW-Authenticate`` of every way that the route takes; None when HTTP can ask for none of them."""
+    realm = '"' + case.policy.gateway.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    accepted = case.route.authentication.methods if case.route.authentication is not None else None
+    challenges = (
+        a.challenge(case.policy, realm, reason if at_fault is not None and a is at_fault.authenticator else None)
+        for a in case.authenticators
+        if accepted is None or a.method in accepted
+    )
+    return ", ".join(c for c in challenges if c is not None) or None
 
 
 def _methods(presented: Sequence[Presented]) -> str | None:

@@ -1,7 +1,8 @@
 """Does a condition hold? Pure; conditions become closures once, when a policy is first obeyed.
 
-Three values (Kleene): what is missing, ambiguous or no number makes a comparison unknown, and so does its contrary.
-A rule that allows needs True; one that denies strikes unless it is False.
+Three values (Kleene): what the caller lacks, what is ambiguous or no number makes a comparison unknown, and so does its
+contrary. A rule that allows needs True; one that denies strikes unless it is False. What a client left out of its
+request is no riddle: it equals nothing.
 """
 
 import copy
@@ -26,8 +27,12 @@ class Unclear(NamedTuple):
     """Stands for a value that is there and can be read in more than one way."""
 
 
-UNCLEAR = Unclear()
-_Value = str | Unclear | None
+class LeftOut(NamedTuple):
+    """Stands for a parameter or header that the client did not send: unlike every text, neither less nor more."""
+
+
+UNCLEAR, LEFT_OUT = Unclear(), LeftOut()
+_Value = str | Unclear | LeftOut | None
 
 
 class Facts:
@@ -59,7 +64,7 @@ class Facts:
         return other
 
     def value(self, source: language.Source, name: str) -> _Value:
-        """A fact; None when it is missing. A user's empty attribute is a missing one."""
+        """A fact; None when the caller lacks it. A user's empty attribute is a missing one."""
         if source == "path":
             return UNCLEAR if self.variables is None else self.variables.get(name)
         if source == "attribute":
@@ -76,14 +81,14 @@ class Facts:
         """Envoy merges repeated headers by commas and writes ``!`` for a byte that is no text: both are unclear."""
         value = self._headers.get(name)
         if value is None:
-            return None
+            return LEFT_OUT
         return UNCLEAR if "," in value or "!" in value or not value.isprintable() else value
 
     def _parameter(self, name: str) -> _Value:
         if self._parameters is None:
             read = parameters(self._query)
             self._parameters = UNCLEAR if read is None else read
-        return self._parameters if isinstance(self._parameters, Unclear) else self._parameters.get(name)
+        return self._parameters if isinstance(self._parameters, Unclear) else self._parameters.get(name, LEFT_OUT)
 
 
 def parameters(query: str) -> Mapping[str, str | Unclear] | None:
@@ -155,7 +160,7 @@ def compiled(condition: Condition) -> _Holds:  # noqa: PLR0911 - one return for 
             return _compare(_ORDERINGS[condition.operator], _operand(condition.left), _operand(condition.right))
 
 
-_Operand = Callable[[Facts], str | int | None]
+_Operand = Callable[[Facts], str | int | LeftOut | None]
 """None: unknown."""
 
 
@@ -166,20 +171,22 @@ def _operand(operand: language.Operand) -> _Operand:
     if isinstance(operand, language.NumberOf):
         text = _text(operand.fact)
 
-        def number(facts: Facts) -> int | None:
+        def number(facts: Facts) -> int | LeftOut | None:
             value = text(facts)
-            return int(value) if value is not None and _NUMBER.fullmatch(value) is not None else None
+            if not isinstance(value, str):
+                return value
+            return int(value) if _NUMBER.fullmatch(value) is not None else None
 
         return number
     return _text(operand)
 
 
-def _text(fact: Fact) -> Callable[[Facts], str | None]:
+def _text(fact: Fact) -> Callable[[Facts], str | LeftOut | None]:
     source, name = fact.source, fact.name
 
-    def text(facts: Facts) -> str | None:
+    def text(facts: Facts) -> str | LeftOut | None:
         value = facts.value(source, name)
-        return value if isinstance(value, str) else None
+        return None if isinstance(value, Unclear) else value
 
     return text
 
@@ -187,7 +194,11 @@ def _text(fact: Fact) -> Callable[[Facts], str | None]:
 def _compare(ordering: Callable[[Any, Any], bool], left: _Operand, right: _Operand) -> _Holds:
     def holds(facts: Facts) -> Truth:
         one, two = left(facts), right(facts)
-        return None if one is None or two is None or type(one) is not type(two) else ordering(one, two)
+        if type(one) is type(two):
+            return None if one is None or one is LEFT_OUT else ordering(one, two)
+        if one is None or two is None or not (one is LEFT_OUT or two is LEFT_OUT):
+            return None
+        return ordering is operator.ne
 
     return holds
 
@@ -205,6 +216,8 @@ def _one_of(fact: Fact, values: frozenset[str]) -> _Holds:
 def _part(function: Callable[[str, str], bool], whole: _Operand, part: _Operand) -> _Holds:
     def holds(facts: Facts) -> Truth:
         one, two = whole(facts), part(facts)
+        if one is LEFT_OUT and isinstance(two, str) and two:
+            return False
         # every text begins with the empty one: who could leave the part empty would always be right
         return function(one, two) if isinstance(one, str) and isinstance(two, str) and two else None
 
@@ -216,7 +229,7 @@ def _has(fact: Fact) -> _Holds:
 
     def holds(facts: Facts) -> Truth:
         value = facts.value(source, name)
-        return None if isinstance(value, Unclear) else value is not None
+        return None if isinstance(value, Unclear) else isinstance(value, str)
 
     return holds
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -24,6 +25,7 @@ from ext_authz.engine import Decision
 from ext_authz.identity import Identity
 from ext_authz.lru import Lru
 from ext_authz.policy import IdentityToken, Policy
+from ext_authz.watched_file import WatchedFile
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def read_keys(pem: bytes) -> tuple[SigningKey, ...]:
     for block in _PEM.finditer(pem):
         try:
             key = serialization.load_pem_private_key(block[0], password=None)
-        except (ValueError, TypeError):  # TypeError: it is encrypted
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
             raise ValueError("the file holds a private key that cannot be read") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
             raise ValueError("the file holds a private key that is not an EC key on P-256")
@@ -78,27 +80,18 @@ class IdentityKeys:
 
     def __init__(self, path: Path | None) -> None:
         self.keys: tuple[SigningKey, ...] = ()
-        self._path = path
-        self._seen: tuple[int, ...] | None = None
+        self._file = WatchedFile(path) if path is not None else None
         self.refresh()
 
     def refresh(self) -> None:
         """Read the file if it has changed. Never raises."""
-        if self._path is None:
+        if self._file is None or not self._file.changed():
             return
         try:
-            stat = self._path.stat()
-            seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-        except OSError:
-            seen = ()
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self.keys = read_keys(self._path.read_bytes())
+            self.keys = read_keys(self._file.path.read_bytes())
         except (OSError, ValueError) as error:
             why = type(error).__name__ if isinstance(error, OSError) else str(error)
-            log.error("identity keys not loaded", extra={"file": str(self._path), "error": why})
+            log.error("identity keys not loaded", extra={"file": str(self._file.path), "error": why})
         else:
             log.info("identity keys loaded", extra={"keys": len(self.keys), "signs": self.keys[0].kid})
 
@@ -138,12 +131,7 @@ class IdentityTokens:
             return decision
         if not self._keys.keys:
             telemetry.IDENTITY_TOKENS.labels("no_key").inc()
-            return Decision(
-                allow=False,
-                reason=reasons.IDENTITY_KEY_MISSING,
-                identity=decision.identity,
-                method=decision.method,
-            )
+            return decision._replace(allow=False, reason=reasons.IDENTITY_KEY_MISSING, taken=())
         return decision._replace(identity_token=self._token(rules.identity_token, decision.identity, now))
 
     def _token(self, wanted: IdentityToken, caller: Identity, now: float) -> str:

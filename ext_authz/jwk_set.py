@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jwt
 
 MAX_BYTES = 1 << 20
+MAX_KEYS = 100
+"""Reading them holds up every request for as long, and a token with an unknown ``kid`` is compared with each."""
 MIN_RSA_BITS = 2048
 """NIST SP 800-131A."""
 
@@ -45,6 +47,8 @@ def parse(document: bytes) -> KeyRing:
         raise ValueError("not a JSON Web Key Set") from None
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
         raise ValueError("not a JSON Web Key Set")
+    if len(members) > MAX_KEYS:
+        raise ValueError(f"the key set holds more than {MAX_KEYS} keys")
     if not all(map(_SECRET_MEMBERS.isdisjoint, members)):
         raise ValueError("the key set holds a symmetric or private key")
     keys = tuple(key for key in map(_usable, members) if key is not None)
@@ -61,7 +65,8 @@ def _usable(member: dict[str, Any]) -> VerificationKey | None:
     if alg is not None:
         algorithms &= {alg} if isinstance(alg, str) else frozenset()
     operations = member.get("key_ops", ["verify"])
-    if not algorithms or member.get("use", "sig") != "sig" or "verify" not in operations:
+    verifies = isinstance(operations, list) and "verify" in operations
+    if not algorithms or member.get("use", "sig") != "sig" or not verifies:
         return None
     try:
         key = jwt.PyJWK(member, algorithm=min(algorithms)).key

@@ -20,6 +20,7 @@ import httpx
 from ext_authz import jwk_set, telemetry
 from ext_authz.jwk_set import KeyRing
 from ext_authz.policy import Jwks, Policy
+from ext_authz.watched_file import WatchedFile
 from serving.policies import PolicyBook
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,7 @@ class FileSource:
 
     def __init__(self, path: Path) -> None:
         self.keys: KeyRing | None = None
-        self._path = path
-        self._seen: tuple[int, ...] | None = None
+        self._file = WatchedFile(path)
         self._good, self._read_at = False, float("-inf")
         self._read()
 
@@ -69,26 +69,21 @@ class FileSource:
         return self.keys if time.monotonic() - self._read_at <= max_stale_seconds else None
 
     def _read(self) -> None:
-        try:
-            stat = self._path.stat()
-            seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-        except (OSError, ValueError):  # ValueError: a NUL in the name
-            seen = ()
-        if seen == self._seen:
+        if not self._file.changed():
             self._read_at = time.monotonic() if self._good else self._read_at
             return
-        self._seen, self._good = seen, False
+        self._good, path = False, self._file.path
         try:
-            with self._path.open("rb") as file:
+            with path.open("rb") as file:
                 keys = jwk_set.parse(file.read(jwk_set.MAX_BYTES + 1))
         except OSError as error:
-            _failed("file", str(self._path), type(error).__name__)
+            _failed("file", str(path), type(error).__name__)
         except ValueError as error:
-            _failed("file", str(self._path), str(error))
+            _failed("file", str(path), str(error))
         else:
             self.keys = _same_or_new(self.keys, keys)
             self._good, self._read_at = True, time.monotonic()
-            _succeeded("file", str(self._path), self.keys)
+            _succeeded("file", str(path), self.keys)
 
     async def follow(self) -> None:
         """Look at the file once a second."""

@@ -45,10 +45,11 @@ def _segments(template: str) -> tuple[tuple[str, str | None], ...]:
     )
 
 
-def match(template: str, path: str) -> dict[str, str] | None:
+def match(template: str, path: str, *, any_case: bool = False) -> dict[str, str] | None:
     """The raw (still percent-encoded) value of each ``{name}`` of the template; None when the path does not match.
 
-    A variable takes one non-empty segment; all other segments must be equal, byte by byte.
+    A variable takes one non-empty segment; all other segments must be equal, byte by byte, or with ``any_case`` but
+    for the case of letters.
     """
     wanted, given = _segments(template), path.split("/")
     if len(wanted) != len(given):
@@ -56,7 +57,7 @@ def match(template: str, path: str) -> dict[str, str] | None:
     raw: dict[str, str] = {}
     for (text, name), segment in zip(wanted, given, strict=True):
         if name is None:
-            if segment != text:
+            if segment != text and not (any_case and segment.lower() == text.lower()):
                 return None
         elif not segment:
             return None

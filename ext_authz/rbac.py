@@ -67,13 +67,16 @@ _OTHER_METHOD, _OTHER_PATH, _OTHER_ROLE = Verdict(Finding.METHOD), Verdict(Findi
 
 
 def judge(rule: Rule, facts: Facts) -> Verdict:
-    """What one rule says about a request. Methods compare exactly (RFC 9110: they are case-sensitive)."""
-    if rule.methods is not None and facts.method not in rule.methods:
-        return _OTHER_METHOD
+    """What one rule says about a request. Methods and paths compare exactly (RFC 9110: they are case-sensitive).
+
+    What a lenient upstream may take for the denied method or path is denied.
+    """
     denies = rule.effect == "deny"
+    if rule.methods is not None and (facts.method.upper() if denies else facts.method) not in rule.methods:
+        return _OTHER_METHOD
     if rule.path_template is not None:
-        # what a lenient upstream may take for the denied path is denied
-        raw = paths.match(rule.path_template, paths.plainest(facts.path) if denies else facts.path)
+        path = paths.plainest(facts.path) if denies else facts.path
+        raw = paths.match(rule.path_template, path, any_case=denies)
         if raw is None:
             return _OTHER_PATH
         facts = facts.with_variables(paths.decode(raw))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ext_authz.api_key import Peppers
-from serving.settings import Setting, redis_url, whole_number
+from serving.settings import AUDIT, Setting, optional_path, redis_url
 
 PEPPER_FILE_BYTES = 1 << 16
 
@@ -25,22 +25,15 @@ def pepper_file(text: str) -> Peppers:
     return peppers
 
 
-def _file(text: str) -> Path | None:
-    """A path, None for an empty text. Whether it exists is seen later: it may be mounted late."""
-    return Path(text) if text else None
-
-
 SETTINGS: tuple[Setting[Any], ...] = (
+    *AUDIT,
     Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "Redis that holds API key records and revoked tokens"),
     Setting(
         "identity-key-file",
-        _file,
+        optional_path,
         "",
         "PEM file of EC P-256 private keys: the first signs x-gate-identity, all are published",
     ),
     Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
     Setting("pepper", Peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
-    Setting("audit-dir", _file, "", "directory of the audit trail; empty: `audit` in the state directory"),
-    Setting("audit-max-mib", whole_number(1, 4096), "64", "MiB at which a file of the audit trail is full"),
-    Setting("audit-keep", whole_number(1, 1000), "10", "full files of the audit trail that are kept"),
 )

@@ -1,8 +1,9 @@
 """Throttling of failed authentications: first they are answered late, then nothing unknown is looked at any more.
 
-A failure is a credential that nobody proved to be the holder of. It counts for the client's address (IPv6: its /64)
-and for the id of the API key that it claims to be. Every table has a stated size; the oldest entry goes first. Other
-replicas are told, and heard, through :mod:`ext_authz.shared_failures`; what is known here needs nobody.
+A failure is a credential that nobody proved to be the holder of, and that this process has not accepted before: one
+that it has is no guess, whatever became of its record. It counts for the client's address (IPv6: its /64) and for the
+id of the API key that it claims to be. Every table has a stated size; the oldest entry goes first. Other replicas are
+told, and heard, through :mod:`ext_authz.shared_failures`; what is known here needs nobody.
 
 - An address that is blocked gets 429 for every credential that this process has not accepted before. One that it
   has, it judges as ever: so good clients behind the same address do not suffer, and a revocation holds. A request
@@ -122,8 +123,7 @@ class Throttle:
                 continue
             if isinstance(outcome, Identity):
                 self._accepted.put(self._fingerprint(presented), True)
-            elif _is_failure(outcome):
-                self._accepted.discard(self._fingerprint(presented))
+            elif _is_failure(outcome) and not self._knows(presented):
                 claimed = api_key.parse(presented.credential)
                 if claimed is not None:
                     blocked = max(blocked, self.failures[KEY].blocked_for(claimed.id, now))

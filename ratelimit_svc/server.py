@@ -1,5 +1,6 @@
 """The gRPC side: answers ShouldRateLimit, and opens what a worker process needs for it."""
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -9,6 +10,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from audit.trail import Trail
+from audit.writer import Writer
 from ratelimit_svc import envoy_api, policy, redis_store, telemetry
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
@@ -33,8 +36,8 @@ class RateLimitService:
     Whatever cannot be decided is a gRPC error, so that Envoy's failure mode decides; never OK and never UNKNOWN.
     """
 
-    def __init__(self, limiter: Limiter) -> None:
-        self._limiter = limiter
+    def __init__(self, limiter: Limiter, trail: Trail | None = None) -> None:
+        self._limiter, self._trail = limiter, trail
         self._complained: dict[str, float] = {}
 
     async def should_rate_limit(self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
@@ -42,8 +45,11 @@ class RateLimitService:
         started = time.perf_counter()
         outcome = "error"
         try:
-            decision = await self._limiter.decide(request.domain, envoy_api.descriptors(request))
+            asked = envoy_api.descriptors(request)
+            decision = await self._limiter.decide(request.domain, asked)
             outcome = decision.outcome
+            if self._trail is not None and not decision.allowed:
+                self._trail.write("request.limited", **telemetry.refusal(decision, asked))
             return envoy_api.response(decision)
         except NotLoaded as error:
             self._complain(error)
@@ -67,14 +73,18 @@ class RateLimitService:
 
 @contextlib.asynccontextmanager
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
-    """What one worker process needs: Redis, the fallback and the handler."""
+    """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
+    directory = values["audit_dir"] or values["state_dir"] / "audit"
+    writer = Writer(directory, "ratelimit_svc", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
+    trail = Trail(writer, telemetry.AUDIT_LOST.inc)
     store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
     await store.start()
     try:
-        service = RateLimitService(Limiter(policies, store, LocalStore(values["fallback_counters"])))
+        service = RateLimitService(Limiter(policies, store, LocalStore(values["fallback_counters"])), trail)
         yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await store.close()
+        await asyncio.to_thread(trail.close)
 
 
 SERVICE = Service(

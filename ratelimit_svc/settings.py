@@ -1,8 +1,9 @@
 """The service's own settings; those that every service has are in ``serving.settings``."""
 
-from serving.settings import Setting, redis_url, seconds, whole_number
+from serving.settings import AUDIT, Setting, redis_url, seconds, whole_number
 
 SETTINGS = (
+    *AUDIT,
     Setting("redis-url", redis_url, "redis://127.0.0.1:6379/0", "where the counters are"),
     Setting(
         "store-deadline",

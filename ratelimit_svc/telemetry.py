@@ -1,6 +1,12 @@
 """What the service tells Prometheus. Label values come from the policy or a fixed set, never from a request."""
 
+from collections.abc import Sequence
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from ratelimit_svc.engine import Decision
+from ratelimit_svc.policy import LIMIT_KEY
+from ratelimit_svc.rules import Descriptor
 
 DECISIONS = Counter(
     "ratelimit_decisions_total",
@@ -25,3 +31,25 @@ STORE_BATCH_CALLS = Histogram(
 FALLBACKS = Counter(
     "ratelimit_fallbacks_total", "Calls that Redis could not decide, by what the policy says to do then.", ["policy"]
 )
+AUDIT_LOST = Counter(
+    "ratelimit_audit_lost_total", "Lines of the audit trail that found no room or could not be written."
+)
+
+_CALLED = {"api_key": "key_id", "client_address": "address"}
+"""What ext_authz calls in its trail what limits count by, where the words differ."""
+_LONGEST_TEXT = 256
+"""Of a value, in characters: what a client chooses must not fill a page."""
+
+
+def refusal(decision: Decision, asked: Sequence[Descriptor]) -> dict[str, str | int]:
+    """What the audit trail says about a refused call: the limit to wait longest for, and whom it counts."""
+    assert decision.limiting is not None
+    name = decision.limiting.name
+    refusing = next((dict(one.entries) for one in asked if dict(one.entries).get(LIMIT_KEY) == name), {})
+    told: dict[str, str | int] = {"reason": "rate-limited", "status": 429, "limit": name}
+    for key, value in refusing.items():
+        # a user is counted as user:<id>, somebody unknown as address:<ip>
+        kind, colon, known = value.partition(":") if key == "user" else ("", "", "")
+        field = kind if colon and kind in {"user", "address"} else _CALLED.get(key, key)
+        told.setdefault(field, (known if field == kind else value)[:_LONGEST_TEXT])
+    return {**told, "retry_after": decision.reset_s}

@@ -93,6 +93,11 @@ def directory(text: str) -> Path:
     return Path(text)
 
 
+def optional_path(text: str) -> Path | None:
+    """A path, None for an empty text. Whether it exists is seen later: it may be mounted late."""
+    return Path(text) if text else None
+
+
 def redis_url(text: str) -> str:
     """A URL that redis-py understands. The message never repeats it: it may hold a password."""
     try:
@@ -113,6 +118,13 @@ SERVING = (
     Setting("log-level", choice("debug", "info", "warning", "error"), "info", "least severity that is logged"),
 )
 """What every service has."""
+
+AUDIT = (
+    Setting("audit-dir", optional_path, "", "directory of the audit trail; empty: `audit` in the state directory"),
+    Setting("audit-max-mib", whole_number(1, 4096), "64", "MiB at which a file of the audit trail is full"),
+    Setting("audit-keep", whole_number(1, 1000), "10", "full files of the audit trail that are kept"),
+)
+"""What a service has that writes an audit trail."""
 
 
 class _Parser(argparse.ArgumentParser):

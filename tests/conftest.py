@@ -1,8 +1,17 @@
 """Options and fixtures of all tests."""
 
+import os
 import re
+import signal
+import sys
 
 import pytest
+
+# Hundreds of processes start, and each would compile every module again where bytecode is not kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts jobs in the background; it would be inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
-_KEY = re.compile(r"[a-z][a-z0-9]*(?:_|%5f)[a-z0-9]{12}(?:_|%5f)[a-z0-9]{50}(?:_|%5f)[0-9a-f]{8}")
+_KEY = re.compile(r"(?:_|%5f)[a-z0-9]{12}(?:_|%5f)[a-z0-9]{50}(?:_|%5f)[0-9a-f]{8}")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Keys are random, and a test is called the same in every worker."""
+    """Keys are random behind their prefix, and a test is called the same in every worker."""
     return _KEY.sub("(key)", val) if isinstance(val, str) and _KEY.search(val) else None

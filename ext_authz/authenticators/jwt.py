@@ -32,7 +32,7 @@ UNKNOWN_SECONDS = 30.0
 """How long a key that the issuer did not know is not asked for again, unless its set changes meanwhile."""
 
 _JWS = jwt.PyJWS()
-_SCHEME = re.compile(r"(?i:bearer) +")
+_SCHEME = re.compile(r"^(?i:bearer) +")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _FORBIDDEN_HEADERS = frozenset({"crit", "b64", "jku", "x5u", "x5c", "jwk", "zip", "enc"})
 """What would change how the token is to be read, or bring its own key."""
@@ -48,7 +48,7 @@ class _Ground(NamedTuple):
 
 
 class _Verified(NamedTuple):
-    """A token whose signature was verified."""
+    """A token whose signature was verified. ``claims``: those of :data:`claims.JUDGED`."""
 
     ground: _Ground
     claims: claims.Claims
@@ -94,8 +94,14 @@ class JwtAuthenticator:
         self._unknown: Lru[tuple[Source, str], _UnknownKey] = Lru(UNKNOWN_CAPACITY)
 
     def find(self, policy: Policy, request: Request) -> Sequence[str]:
-        """The Authorization headers, of whatever scheme: a policy with issuers leaves it no other meaning."""
-        return header_values(request.headers, "authorization") if policy.issuers else ()
+        """The Authorization headers, of whatever scheme: a policy with issuers leaves it no other meaning.
+
+        The scheme in one spelling: who remembers credentials must not take one token for many.
+        """
+        if not policy.issuers:
+            return ()
+        values = header_values(request.headers, "authorization")
+        return [_SCHEME.sub("Bearer ", values[0])] if len(values) == 1 else values
 
     def challenge(self, policy: Policy, realm: str, refused: Reason | None) -> str | None:
         """``Bearer realm="…"``, with the error of RFC 6750 section 3.1 when a token was refused."""
@@ -207,7 +213,8 @@ class JwtAuthenticator:
         except jwt.PyJWTError as error:
             self._forged.put(at, ground)
             raise _RefusedError(reasons.TOKEN_SIGNATURE) from error
-        return _Verified(ground, payload, claims.caller(issuer, payload))
+        judged = {name: payload[name] for name in claims.JUDGED if name in payload}
+        return _Verified(ground, judged, claims.caller(issuer, payload))
 
     def _is_unknown(self, source: Source, keys: KeyRing, kid: str, now: float) -> bool:
         known = self._unknown.get((source, kid))

@@ -11,6 +11,9 @@ from urllib.parse import unquote_plus
 
 NEVER_RIGHT = ""
 """Stands for the value under another spelling of the name: no authenticator accepts it."""
+MOST_PAIRS = 256
+"""Of a query or a Cookie header. One with more is not searched, so that it costs us nothing: it counts as a credential
+that is never right."""
 _COOKIE_SEPARATORS = re.compile(r"[;,]")
 
 
@@ -22,6 +25,8 @@ class _Pair(NamedTuple):
 def query_values(target: str, name: str) -> Sequence[str]:
     """Every value of a query parameter of a request target, as sent: nothing is decoded."""
     query = target.partition("?")[2]
+    if query.count("&") >= MOST_PAIRS:
+        return (NEVER_RIGHT,)
     return [_judged(pair, name) for pair in map(_pair, query.split("&")) if _means(pair, name)] if query else ()
 
 
@@ -30,8 +35,11 @@ def cookie_values(header: str | None, name: str) -> Sequence[str]:
 
     A comma ends a cookie too: that is how a repeated header may have been merged.
     """
-    pairs = map(_pair, _COOKIE_SEPARATORS.split(header)) if header is not None else ()
-    return [_judged(pair, name) for pair in pairs if _means(pair, name)]
+    if header is None:
+        return ()
+    if header.count(";") + header.count(",") >= MOST_PAIRS:
+        return (NEVER_RIGHT,)
+    return [_judged(pair, name) for pair in map(_pair, _COOKIE_SEPARATORS.split(header)) if _means(pair, name)]
 
 
 def without_cookie(header: str, name: str) -> str:

@@ -24,6 +24,13 @@ class Effect:
     message: str
 
 
+UNTOLD = Effect(
+    "opens-access",
+    "gateway",
+    "what is in force was written by another version of gatectl: nobody can tell what this opens",
+)
+
+
 def effects(before: Contents | None, after: Contents, *, nameless: bool = False) -> tuple[Effect, ...]:
     """Every warning about a switch from one bundle to the other; ``nameless``: names of objects are not for output.
 

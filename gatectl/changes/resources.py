@@ -28,13 +28,11 @@ Resources = dict[tuple[str, str], Any]
 
 
 @dataclass(frozen=True)
-class Contents:
-    """One reading of a bundle: every resource and rule by kind and name, and the policies of the services."""
+class Rendered:
+    """The files of a bundle, whoever wrote them: every resource and rule by kind and name."""
 
     revision: str
     resources: Resources
-    authz: authz.Policy
-    limits: limits.Policy
 
     def of(self, kind: str) -> dict[str, Any]:
         """The resources of one kind, by name."""
@@ -50,8 +48,25 @@ class Contents:
         return dict(self.resources["listener", ROUTES])
 
 
+@dataclass(frozen=True)
+class Contents(Rendered):
+    """A bundle that this version understands: the policies of the services besides."""
+
+    authz: authz.Policy
+    limits: limits.Policy
+
+
 def contents(bundle: Bundle) -> Contents:
-    """Read a bundle. That a generation names itself is no difference to another."""
+    """Read a bundle. Raises ValueError when its policies are none that the services of this version would load."""
+    policies = authz.load(bundle.files["authz.json"]), limits.load(bundle.files["limits.json"])
+    return Contents(bundle.revision, rendered(bundle).resources, *policies)
+
+
+def rendered(bundle: Bundle) -> Rendered:
+    """The files of a bundle. That a generation names itself is no difference to another.
+
+    Raises ValueError, LookupError, TypeError or AttributeError for files that are not of this shape at all.
+    """
     own = b'"%s"' % bundle.revision.encode()
     files = {name: content.replace(own, _REVISION) for name, content in bundle.files.items()}
     envoy = {kind: orjson.loads(files[f"envoy/{kind}.json"])["resources"] for kind in ("lds", "cds", "rds")}
@@ -65,11 +80,10 @@ def contents(bundle: Bundle) -> Contents:
     found |= {("access policy", name): route for name, route in access.pop("routes").items()}
     found |= {("limit", name): limit for name, limit in counted.pop("limits").items()}
     found |= {("policy", "ext_authz"): access, ("policy", "ratelimit_svc"): counted}
-    policies = authz.load(bundle.files["authz.json"]), limits.load(bundle.files["limits.json"])
-    return Contents(bundle.revision, found, *policies)
+    return Rendered(bundle.revision, found)
 
 
-def diff(before: Contents | None, after: Contents, old: Record | None, new: Record | None) -> tuple[Change, ...]:
+def diff(before: Rendered | None, after: Rendered, old: Record | None, new: Record | None) -> tuple[Change, ...]:
     """The changes from one bundle to the other. Without the record of a spec, all its values are hidden."""
     was, now = before.resources if before else {}, after.resources
     hidden = [_hidden(record) for record in (old, new)] if before else [_hidden(new)]

@@ -32,6 +32,10 @@ def run(
         str | None,
         typer.Option("--key", help="API key to send: @FILE or - keep it out of process lists.", metavar="KEY"),
     ] = None,
+    certificate: Annotated[
+        str | None,
+        typer.Option("--certificate", help="Client certificate, by the URI or DNS name in it.", metavar="NAME"),
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", help="A header: 'name: value'; repeatable.", metavar="HEADER")
     ] = None,
@@ -60,5 +64,5 @@ def run(
     from gatectl.rehearsal.explain import explain
 
     asked = request_of(request, header or [], host, address, body_size)
-    caller = caller_of(user, role or [], plan, attribute or [], jwt, key)
+    caller = caller_of(user, role or [], plan, attribute or [], jwt, key, certificate)
     view(output).result("explained", explain(files, asked, caller, state_dir))

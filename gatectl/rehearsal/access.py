@@ -39,10 +39,10 @@ def caller(identity: Identity | None, source: Source) -> dict[str, Any] | None:
     """A proven identity as it may be shown: what the spec has from the environment stays hidden."""
     if identity is None:
         return None
-    key = source.key(identity.key_id)
+    places = source.holders(identity)
 
     def shown(field: str, value: Any) -> Any:
-        return HIDDEN if key is not None and source.hides(*key, field) else value
+        return HIDDEN if any(source.hides(*place, field) for place in places) else value
 
     return {
         "user": shown("user", identity.user),
@@ -140,7 +140,7 @@ def _why(  # noqa: PLR0911 - one return for each finding
 def _values(rule: Rule, facts: Facts, who: dict[str, Any]) -> str:
     """What a condition looked at, as it may be shown."""
     if rule.path_template is not None:
-        raw = paths.match(rule.path_template, paths.plainest(facts.path))
+        raw = paths.match(rule.path_template, paths.plainest(facts.path), any_case=True)
         facts = facts.with_variables(paths.decode(raw or {}))
     seen = dict.fromkeys(condition.facts(rule.where))
     found = [f"{_written(fact)} is {_value(fact, facts, who)}" for fact in seen]

@@ -47,9 +47,10 @@ def caller_of(
     pairs: Sequence[str],
     jwt: str | None,
     key: str | None,
+    certificate: str | None,
 ) -> Caller:
     """The caller; ``jwt`` names a file of claims, ``key`` is one, or ``@file``. Raises GatectlError (usage)."""
-    given: dict[str, Any] = {"user": user, "plan": plan}
+    given: dict[str, Any] = {"user": user, "plan": plan, "certificate": certificate}
     given["jwt"] = _claims(_read("--jwt", jwt)) if jwt is not None else None
     given["key"] = _key(key) if key is not None else None
     try:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from ext_authz import policy as authz
 from gatectl.diagnostics import GatectlError
@@ -28,7 +28,10 @@ _PATH = ":path"
 
 
 class Caller(Section):
-    """Who calls: a user, the claims of a token, or a key as it is. None of the three: an anonymous caller."""
+    """Who calls: a user, the claims of a token, or a key as it is; beside it or alone, a client certificate.
+
+    Nothing of it: an anonymous caller.
+    """
 
     user: Omittable[UserName] = None
     roles: tuple[UserName, ...] = ()
@@ -37,10 +40,12 @@ class Caller(Section):
     jwt: Omittable[dict[str, Any]] = None
     """A claim given as null is left out; ``iss``, ``aud``, ``iat`` and ``exp`` are filled in."""
     key: Omittable[Text] = None
+    certificate: Omittable[Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]] = None
+    """What the gateway knows it by: the first URI in it, else its first DNS name."""
 
     @property
     def kinds(self) -> list[str]:
-        """Which of the three it is: exactly one, or none for an anonymous caller."""
+        """Which of the first three it is: one at most."""
         assumed = bool(self.user or self.roles or self.plan or self.attributes)
         given = (("user", assumed), ("jwt", self.jwt is not None), ("key", self.key is not None))
         return [kind for kind, there in given if there]
@@ -50,16 +55,21 @@ class Caller(Section):
 class Credential:
     """A request header, what may be shown instead of its value, and the claims that were filled in.
 
-    The header ``:path`` stands for a parameter that the query gets besides.
+    The header ``:path`` stands for a parameter that the query gets besides, an empty one for none. ``certificate`` is
+    that of the connection, by its name; empty without one.
     """
 
     header: str
     value: str
     shown: str
     filled_in: tuple[str, ...] = ()
+    certificate: str = ""
 
     def on(self, request: Request) -> Request:
         """The request with the credential."""
+        request = replace(request, certificate=self.certificate)
+        if not self.header:
+            return request
         if self.header == _PATH:
             mark = "&" if "?" in request.path else "?"
             return replace(request, path=f"{request.path}{mark}{self.value}")
@@ -82,7 +92,12 @@ def cast(callers: Sequence[Caller], spec: Spec, policy: authz.Policy, directory:
     casting = Casting(policy)
     mint = _Mint(spec, directory)
     for caller in callers:
-        casting.credentials.append(_credential(caller, casting, mint))
+        credential = _credential(caller, casting, mint)
+        if caller.certificate is not None:
+            if spec.listener.tls is None or spec.listener.tls.client_ca is None:
+                raise GatectlError("the gateway asks for no certificates: its spec has no listener.tls.client_ca", 64)
+            credential = replace(credential or Credential("", "", ""), certificate=caller.certificate)
+        casting.credentials.append(credential)
     issuers = [
         issuer.model_copy(update={"jwks": authz.Jwks(file=str(mint.files[issuer.name]))})
         if issuer.name in mint.files

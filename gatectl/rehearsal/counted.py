@@ -51,9 +51,8 @@ def _value(dimension: str, value: str, course: Course, source: Source) -> str:
     if value == THROW_AWAY and dimension == "api_key":
         return "(throw-away key)"
     identity = course.check.decision.identity if course.check is not None else None
-    key = source.key(identity.key_id) if identity is not None else None
     field = _OF_THE_KEY.get(dimension)
-    if key is not None and field is not None and (caller(identity, source) or {}).get(field) == HIDDEN:
+    if field is not None and (caller(identity, source) or {}).get(field) == HIDDEN:
         return HIDDEN
     return value
 

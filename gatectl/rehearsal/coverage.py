@@ -21,7 +21,7 @@ class Coverage:
         self._spec, self._source = candidate.spec, Source(candidate)
         self._policy = authz.load(candidate.bundle.files["authz.json"])
         self._hits, self._allowed, self._counted, self._refused = (Counter[str]() for _ in range(4))
-        self._granted = Counter[tuple[str, int]]()
+        self._decided = Counter[tuple[str, int]]()
 
     def add(self, course: Course) -> None:
         """Count the course of one test."""
@@ -31,7 +31,7 @@ class Coverage:
             self._allowed[route] += allowed(course)
             ruling = course.check.decision.ruling if course.check is not None else Ruling()
             for rule in _effective(ruling):
-                self._granted[route, rule] += 1
+                self._decided[route, rule] += 1
         for status in course.limits.statuses if course.limits is not None else ():
             if status is not None:
                 self._counted[status.name] += 1
@@ -54,7 +54,7 @@ class Coverage:
                 "route": source.text(*source.route(route.name), "name"),
                 "rule": index + 1,
                 "place": source.place(*rule_path(route.name, index, source)),
-                "granted": self._granted[route.name, index],
+                "decided": self._decided[route.name, index],
             }
             for route in self._spec.routes
             for index in range(len(self._policy.routes[route.name].rules))
@@ -68,7 +68,7 @@ class Coverage:
             }
             for limit in self._spec.rate_limits
         ]
-        touched = [one["hits"] for one in routes] + [one["granted"] for one in rules]
+        touched = [one["hits"] for one in routes] + [one["decided"] for one in rules]
         touched += [one["counted"] for one in limits]
         percent = 100 * sum(map(bool, touched)) // len(touched)
         return {"percent": percent, "routes": routes, "rules": rules, "limits": limits}

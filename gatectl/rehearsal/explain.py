@@ -57,8 +57,9 @@ def tell(course: Course, candidate: Candidate) -> dict[str, Any]:
             "address": course.log["client"] or course.request.address,
         },
         "credential": None
-        if credential is None
+        if credential is None or not credential.header
         else {"header": credential.header, "value": credential.shown, "filled_in": list(credential.filled_in)},
+        "certificate": credential.certificate or None if credential is not None else None,
         "decision": "allow" if allowed(course) else "deny",
         "route": _route(course, route, source),
         "access": access(course, route, source),

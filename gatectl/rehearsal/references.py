@@ -38,6 +38,9 @@ def _callers(script: Script, spec: Spec) -> Iterator[Diagnostic]:
             yield Diagnostic("GC0108", f'caller "{name}" has a token, but the gateway takes none', at)
         if kinds == ["key"] and authentication.api_keys is None:
             yield Diagnostic("GC0108", f'caller "{name}" has an API key, but the gateway takes none', at)
+        tls = spec.listener.tls
+        if caller.certificate is not None and (tls is None or tls.client_ca is None):
+            yield Diagnostic("GC0108", f'caller "{name}" has a certificate, but the listener asks for none', at)
         if kinds == ["user"] and authentication.api_keys is None and not authentication.jwt:
             yield Diagnostic("GC0108", f'caller "{name}" cannot be: no authentication is configured', at)
 

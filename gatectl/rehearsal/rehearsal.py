@@ -17,7 +17,7 @@ from gatectl.rehearsal.callers import Caller, Credential, cast
 from gatectl.rehearsal.envoy import Envoy, run_envoy
 from gatectl.rehearsal.place import LONGEST_NAME, configuration, echo_socket, listener_socket
 from gatectl.rehearsal.request import Answer, Request
-from gatectl.rehearsal.services import WatchedLimiter, run_services
+from gatectl.rehearsal.services import AssumedCertificate, WatchedLimiter, run_services
 from gatectl.rehearsal.wire import Forwarded, serve_echo
 from gatectl.rollout.candidate import Candidate
 from gatectl.runtime import binaries
@@ -59,6 +59,7 @@ class Rehearsal:
         self.candidate, self.credentials = candidate, credentials
         self._check: Check | None = None
         self._forwarded: Forwarded | None = None
+        self._certificate = AssumedCertificate()
         self._limiter: WatchedLimiter
         self._envoy: Envoy
 
@@ -68,6 +69,7 @@ class Rehearsal:
         Raises GatectlError (usage) when it cannot be sent.
         """
         sent = credential.on(request) if credential is not None else request
+        self._certificate.principal = sent.certificate
         self._limiter.counters.start_over()
         for _ in range(repeat):
             self._check = self._forwarded = None
@@ -96,7 +98,7 @@ class Rehearsal:
             casting = cast(callers, candidate.spec, authz.load(files["authz.json"]), directory)
             rehearsal = cls(candidate, casting.credentials)
             policies = {"authz.json": casting.policy.model_dump_json().encode(), "limits.json": files["limits.json"]}
-            running = run_services(directory, state_dir, policies, rehearsal._checked)
+            running = run_services(directory, state_dir, policies, rehearsal._checked, rehearsal._certificate)
             rehearsal._limiter = await stack.enter_async_context(running)
             await stack.enter_async_context(await serve_echo(echo_socket(directory), rehearsal._got))
             config = configuration(candidate.bundle, directory)

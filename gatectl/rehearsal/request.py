@@ -23,6 +23,8 @@ class Request:
     host: str = DEFAULT_HOST
     address: str = DEFAULT_ADDRESS
     body_size: int = 0
+    certificate: str = ""
+    """Whose client certificate its connection was made with, as Envoy names it; empty without one."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import grpc.aio
 
 from ext_authz import policy as authz
 from ext_authz.authenticators import table
+from ext_authz.authenticators.certificate import CertificateAuthenticator
 from ext_authz.denylists import NothingRevoked
+from ext_authz.engine import Request
 from ext_authz.identity_token import IdentityKeys, IdentityTokens
 from ext_authz.jwks import follow_jwks
 from ext_authz.keyset import KeySet
@@ -34,6 +36,18 @@ from serving.policies import PolicyBook
 
 CAPACITY = 100_000
 """Counters kept at once."""
+
+
+class AssumedCertificate(CertificateAuthenticator):
+    """Judges the certificate that the caller is assumed to have as one that TLS has verified: there is no TLS here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.principal = ""
+
+    def find(self, policy: authz.Policy, request: Request) -> Sequence[str]:
+        """As if Envoy had told of it."""
+        return super().find(policy, request._replace(principal=self.principal))
 
 
 class Counters:
@@ -78,7 +92,7 @@ class WatchedLimiter(Limiter):
 
 @contextlib.asynccontextmanager
 async def run_services(
-    directory: Path, state_dir: Path, policies: dict[str, bytes], watch: Watch
+    directory: Path, state_dir: Path, policies: dict[str, bytes], watch: Watch, certificate: AssumedCertificate
 ) -> AsyncIterator[WatchedLimiter]:
     """Serve on unix sockets in ``directory``, obeying ``policies`` (file name → content), until the block ends.
 
@@ -98,7 +112,10 @@ async def run_services(
         redis = key_store(f"unix://{directory}/no-redis.sock")
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         sources = await stack.enter_async_context(follow_jwks(state_dir, access))
-        authenticators = table(KeySet(redis), sources, NothingRevoked())
+        authenticators = tuple(
+            certificate if one.method == certificate.method else one
+            for one in table(KeySet(redis), sources, NothingRevoked())
+        )
         limiter = WatchedLimiter(counting, Counters())
         service = RateLimitService(limiter)
         for cluster in (ext_authz.CLUSTER, ratelimit.CLUSTER):

@@ -1,5 +1,7 @@
 """The spec as its author wrote it: where a thing stands, and what of it may be shown."""
 
+from ext_authz.authenticators.certificate import METHOD as CERTIFICATE
+from ext_authz.identity import Identity
 from gatectl.rollout.candidate import Candidate
 from gatectl.spec.tree import Node
 
@@ -19,6 +21,7 @@ class Source:
             key.id: index
             for index, key in enumerate(spec.authentication.api_keys.static if spec.authentication.api_keys else ())
         }
+        self._holders = [one.user for one in spec.authentication.certificates]
 
     def route(self, name: str) -> tuple[Step, ...]:
         """The path of a route."""
@@ -28,10 +31,13 @@ class Source:
         """The path of a rate limit."""
         return ("rate_limits", self._limits[name])
 
-    def key(self, key_id: str | None) -> tuple[Step, ...] | None:
-        """The path of a static key; None for a key that the spec does not list."""
-        index = self._keys.get(key_id or "")
-        return None if index is None else ("authentication", "api_keys", "static", index)
+    def holders(self, identity: Identity) -> list[tuple[Step, ...]]:
+        """The paths of the static key, or of all certificates, that may have made somebody who he is."""
+        if identity.method == CERTIFICATE:
+            users = enumerate(self._holders)
+            return [("authentication", "certificates", index) for index, user in users if user == identity.user]
+        index = self._keys.get(identity.key_id or "")
+        return [] if index is None else [("authentication", "api_keys", "static", index)]
 
     def place(self, *path: Step) -> str:
         """``file:line:column`` of a thing, or of what it stands in."""

@@ -18,6 +18,7 @@ AUTHZ = {
     "auth_method": authz.METADATA_AUTH_METHOD,
     "decision": authz.METADATA_DECISION,
     "reason": authz.METADATA_REASON,
+    "shadow": authz.METADATA_SHADOW,
     "detail": authz.METADATA_DETAIL,
 }
 LIMITS = {

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gatectl.changes import effects, objects, resources
 from gatectl.changes.effects import Effect
 from gatectl.changes.objects import Change
-from gatectl.changes.resources import Contents, contents
+from gatectl.changes.resources import Contents, Rendered, contents, rendered
 from gatectl.diagnostics import GatectlError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout import history, journal
@@ -46,6 +46,7 @@ class Plan(BaseModel):
     changes: tuple[Change, ...] | None
     """None when it is not known what spec the gateway runs."""
     resources: tuple[Change, ...]
+    """None at all when what is in force was written by another version and cannot be compared: ``effects`` say so."""
     deletes: dict[str, tuple[int, int]]
     """Of routes, upstreams and rate limits: how many go, and of how many."""
     effects: tuple[Effect, ...]
@@ -82,7 +83,7 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
     base = in_force(generation) if generation else None
     known = read_record(store.state_dir, base)
     running = store.bundle(generation, bundle.gateway)
-    before, after = contents(running) if running else None, contents(bundle)
+    before, after = _rendered(running) if running else None, contents(bundle)
     nameless = before is not None and resources.names_hidden(known, record)
     differs = base != bundle.revision
     return Plan(
@@ -93,9 +94,9 @@ def make(bundle: Bundle, record: Record | None, store: Store, targets: Targets) 
         made_at=history.now(),
         by=history.whoever(),
         changes=_changes(base, known, record) if differs else (),
-        resources=resources.diff(before, after, known, record) if differs else (),
+        resources=resources.diff(before, after, known, record) if differs and (before or not running) else (),
         deletes=_deletes(before, after) if before else {},
-        effects=effects.effects(before, after, nameless=nameless),
+        effects=_effects(running, after, nameless=nameless) if running and differs else (),
         drift=drift(store, targets),
         interrupted=journal.interrupted(store),
     )
@@ -144,7 +145,23 @@ def _changes(base: str | None, known: Record | None, record: Record | None) -> t
     return objects.diff(known, record)
 
 
-def _deletes(before: Contents, after: Contents) -> dict[str, tuple[int, int]]:
+def _rendered(running: Bundle) -> Rendered | None:
+    """What is in force; None when it is so unlike what this version writes that there is nothing to compare."""
+    try:
+        return rendered(running)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _effects(running: Bundle, after: Contents, *, nameless: bool) -> tuple[Effect, ...]:
+    try:
+        before = contents(running)
+    except ValueError:
+        return (effects.UNTOLD,)
+    return effects.effects(before, after, nameless=nameless)
+
+
+def _deletes(before: Rendered, after: Rendered) -> dict[str, tuple[int, int]]:
     """What goes, and of how many."""
     counted: dict[str, tuple[int, int]] = {}
     for kind, title in (("access policy", "route"), ("cluster", "upstream"), ("limit", "rate limit")):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatectl.changes.resources import contents
 from gatectl.diagnostics import GatectlError, SpecError
 from gatectl.render.bundle import Bundle
 from gatectl.rollout import envoy_check, records
@@ -93,11 +94,24 @@ def propose_rollback(revision: str | None, place: Place, on_progress: OnProgress
     documents = store.documents(name)
     manifest = store.manifest(name) or {}
     bundle = Bundle(str(manifest.get("gateway", "")), name, documents)
+    _refuse_foreign(bundle)
     on_progress(f"checking generation {name}")
     diagnostics, _ = envoy_check.check(bundle, place.envoy)
     if diagnostics:
         raise SpecError([blame(diagnostics[0].message, bundle, record)])
     return _proposal("rollback", bundle, None, record, store, running, place)
+
+
+def _refuse_foreign(bundle: Bundle) -> None:
+    """Raise GatectlError for a generation of another version, whose policies the services would refuse."""
+    try:
+        contents(bundle)
+    except ValueError:
+        hint = f"`gatectl dump {bundle.revision}` shows its spec, to be applied anew"
+        raise GatectlError(
+            f"generation {bundle.revision} was written by another version of gatectl, and the services of this one"
+            f" would refuse its policies: {hint}"
+        ) from None
 
 
 def _proposal(

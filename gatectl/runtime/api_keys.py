@@ -103,8 +103,8 @@ def expire(ring: Keyring, key_id: str, at: datetime | None) -> KeyRecord:
 def rotate(ring: Keyring, key_id: str, overlap: timedelta) -> Rotated:
     """A new key with the properties of an old one, which expires after ``overlap``, if not before.
 
-    The new one lives as long as the old one was made for. Raises GatectlError when there is no such key, or when it is
-    revoked, has expired, or was rotated already.
+    The new one lives as long as the old one was made for, and works no sooner. Raises GatectlError when there is no
+    such key, or when it is revoked, has expired, or was rotated already.
     """
 
     def exchange(pipe: Pipeline) -> Rotated:
@@ -116,7 +116,7 @@ def rotate(ring: Keyring, key_id: str, overlap: timedelta) -> Rotated:
             raise GatectlError(f"key {key_id} is {state(old, now)}: `gatectl keys create` makes a new one")
         lifetime = old.expires_at - old.created_at if old.expires_at is not None else None
         wanted = KeyProperties.model_validate(old.model_dump()).model_copy(
-            update={"not_before": None, "expires_at": now + lifetime if lifetime is not None else None}
+            update={"expires_at": now + lifetime if lifetime is not None else None}
         )
         key, successor = _made(ring, wanted, rotated_from=old.id)
         ends = now + overlap if old.expires_at is None else min(now + overlap, old.expires_at)

@@ -46,7 +46,10 @@ def keyring(state_dir: Path, redis_url: str | None, files: Sequence[str]) -> Key
 def _prefix_in_force(state_dir: Path) -> str:
     store = Store(state_dir)
     bundle = store.bundle(store.generation(CURRENT))
-    api_keys = authz.load(bundle.files["authz.json"]).api_keys if bundle is not None else None
+    try:
+        api_keys = authz.load(bundle.files["authz.json"]).api_keys if bundle is not None else None
+    except ValueError:  # of another version: any prefix will do
+        api_keys = None
     return api_keys.prefix if api_keys is not None else authz.DEFAULT_KEY_PREFIX
 
 

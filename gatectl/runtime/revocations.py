@@ -27,7 +27,9 @@ def issuers(state_dir: Path, files: Sequence[str]) -> tuple[authz.Issuer, ...]:
         try:
             found = authz.load((state_dir / "current" / "authz.json").read_bytes()).issuers
         except (OSError, ValueError):
-            raise GatectlError(f"no policy is in force in {state_dir}; name the spec: -f gateway.yaml", 64) from None
+            raise GatectlError(
+                f"no policy that can be read is in force in {state_dir}; name the spec: -f gateway.yaml", 64
+            ) from None
     if not found:
         raise GatectlError("the gateway takes no tokens: its spec has no authentication.jwt", 64)
     return found

@@ -109,6 +109,8 @@ def conditions(draft: Draft) -> Iterator[Diagnostic]:
     """Every mistake in a condition, at the place of the word."""
     header = draft.at("authentication", "api_keys", "header")
     key_header = str(header.value).lower() if header is not None else "x-api-key"
+    parameter = draft.at("authentication", "api_keys", "query")
+    key_parameter = str(parameter.value) if parameter is not None else None
     declared = {name: (name,) for name in draft.keys("roles")} or None
     for index, route in draft.routes:
         who, template = route_title(draft, index), route.match.path_template or ""
@@ -125,7 +127,7 @@ def conditions(draft: Draft) -> Iterator[Diagnostic]:
             continue
         variables = dict.fromkeys(_variables(rule.path_template or route.match.path_template or ""))
         try:
-            parse(rule.where, Scope(variables, declared, key_header))
+            parse(rule.where, Scope(variables, declared, key_header, key_parameter))
         except ConditionError as error:
             for one in error.mistakes:
                 yield Diagnostic(one.code, f"{who}: {one.message}", node.place(one.offset), one.hint)

@@ -68,10 +68,19 @@ def _upstream(spec: Spec, name: str, node: Node, names: Names) -> Entry:
     return _entry(name, node) | {
         "endpoints": _field(node, "endpoints"),
         "protocol": _field(node, "protocol", Upstream.model_fields["protocol"].default),
+        "tls": _verified(node),
         "load_balancing": _field(node, "load_balancing", Upstream.model_fields["load_balancing"].default),
         "timeout": _field(node, "timeout", f"{Upstream.model_fields['timeout'].default // 1000}s"),
         "routes": [names[route.name] for route in spec.routes if route.upstream == name],
     }
+
+
+def _verified(node: Node) -> str:
+    """Whether requests leave in ``plain`` text, by TLS with a certificate that is ``verified``, or ``unverified``."""
+    tls = node.value.get("tls") if isinstance(node.value, dict) else None
+    if tls is None:
+        return "plain"
+    return "unverified" if isinstance(tls.value, dict) and "insecure_skip_verify" in tls.value else "verified"
 
 
 def _limit(spec: Spec, name: str, node: Node, names: Names) -> Entry:

@@ -145,7 +145,7 @@ def test_only_one_shots_write_the_state(services: dict[str, Service]) -> None:
 
 def test_the_audit_trail_outlives_its_writer_and_is_read_beside_the_acts(services: dict[str, Service]) -> None:
     holders = {name: target for name, s in services.items() for target in mounts(s) if mounts(s)[target][0] == "audit"}
-    assert holders == {"apply": "/state/audit", "ext_authz": "/audit"}
+    assert holders == {"apply": "/state/audit", "ext_authz": "/audit", "ratelimit_svc": "/audit"}
     command = services["ext_authz"]["command"]
     assert command[command.index("--audit-dir") + 1] == "/audit"
 

@@ -10,16 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gatectl import cli
 from gatectl.rollout.envoy_admin import EnvoyAdmin
 from tests.docs.test_docs import DOCS, commands
-from tests.e2e.conftest import SPEC, Gateway, make_gateway
+from tests.e2e.conftest import SPEC, Gateway, in_this_process, make_gateway
 
-pytestmark = [
-    pytest.mark.e2e,
-    # a command leaves its connections to the end of its process, which here is not its own
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.e2e
 
 HARNESS = ("gatectl up", "gatectl down", "gatectl dev")
 """What brings the gateway up and down that all the others are run beside: test_newcomer, test_dev."""
@@ -30,6 +25,7 @@ FRAGMENTS = {
     "gatectl apply PLAN",
     "gatectl plan --out",
     "gatectl rollback",
+    "gatectl explain",
     "gatectl import envoy",
     "gatectl import openapi",
     "gatectl keys",
@@ -105,15 +101,13 @@ def by_a_shell(line: str) -> bool:
 
 @pytest.mark.parametrize("line", documented())
 def test_a_documented_command_does_what_it_should(
-    gateway: Gateway, desk: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, desk: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = gateway.environment | {
         "PATH": f"{desk / 'bin'}:{gateway.environment['PATH']}",
         "GATECTL_STATE_DIR": str(gateway.state_dir),
         "HOME": str(desk),  # whatever a command may want to leave in it
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.chdir(desk)
     for leftover in ("orders", "rendered"):
         shutil.rmtree(desk / leftover, ignore_errors=True)
@@ -121,17 +115,15 @@ def test_a_documented_command_does_what_it_should(
     if line == "gatectl init":
         (desk / "gateway.yaml").unlink()
 
-    def once(line: str) -> tuple[int, str, str]:
+    def once(line: str) -> subprocess.CompletedProcess[str]:
         if by_a_shell(line):
-            ended = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
-            return ended.returncode, ended.stdout, ended.stderr
-        capsys.readouterr()
-        code = cli.run(shlex.split(line)[1:])
-        return (code, *capsys.readouterr())
+            command = ["bash", "-o", "pipefail", "-c", line]
+            return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return in_this_process(shlex.split(line)[1:], environment)
 
     for before in NEEDS.get(line, ()):
-        assert once(before)[0] == 0
-    code, out, errors = once(line)
+        assert once(before).returncode == 0
+    ended = once(line)
     shutil.copy(gateway.spec, desk / "gateway.yaml")
-    assert code == 0, errors
-    assert out or ">" in line or "--to" in line or line.startswith(QUIET)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout or ">" in line or "--to" in line or line.startswith(QUIET)

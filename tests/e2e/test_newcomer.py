@@ -102,7 +102,7 @@ def test_keys_are_printed_once_in_the_documented_shape(demo: Gateway) -> None:
     stored = json.dumps(demo.json("keys", "list"))
     assert made["id"] in stored
     assert made["key"] not in stored
-    assert "sha256" not in stored
+    assert "digest" not in stored
 
 
 def test_the_state_directory_is_for_its_owner_only(demo: Gateway) -> None:

@@ -31,6 +31,7 @@ MTLS = POLICY.model_copy(
             "open": route(public=True),
             "only": route("mtls"),
             "either": route("mtls", "jwt"),
+            "open-only": route("mtls", public=True),
             "keyed": route("api_key"),
             "open-keyed": route("api_key", public=True),
             "both": route("mtls", "api_key", together=True),
@@ -78,7 +79,9 @@ async def test_the_caller_is_whom_the_demanded_credential_proves(
     ("asked", "principal", "status", "reason"),
     [
         ({"route": "only"}, "", 403, "certificate-missing"),
-        ({"route": "only", "key": AGENT_KEY}, SPIFFE, 403, "access-denied"),
+        ({"route": "only", "key": AGENT_KEY}, SPIFFE, 403, "credential-not-accepted"),
+        ({"route": "only", "authorization": bearer()}, "", 403, "credential-not-accepted"),
+        ({"route": "open-only", "key": AGENT_KEY}, "", 403, "credential-not-accepted"),
         ({"route": "keyed"}, SPIFFE, 401, "credential-missing"),
         ({"route": "keyed", "authorization": bearer()}, SPIFFE, 401, "credential-not-accepted"),
         ({"route": "either", "key": AGENT_KEY}, SPIFFE, 401, "credential-not-accepted"),
@@ -143,6 +146,16 @@ async def test_without_a_list_a_certificate_says_nothing(tmp_path: Path) -> None
     none = MTLS.model_copy(update={"certificates": ()})
     assert (await decide(tmp_path, {"route": "any"}, SPIFFE, none)).reason.code == "credential-missing"
     assert (await decide(tmp_path, {"route": "open"}, SPIFFE, none)).allow
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_where_nothing_but_certificates_can_prove_a_caller_a_missing_one_is_403_without_a_challenge(
+    tmp_path: Path, listed: bool
+) -> None:
+    bare = MTLS.model_copy(update={"api_keys": None, "issuers": ()} | ({} if listed else {"certificates": ()}))
+    decision = await decide(tmp_path, {"route": "any"}, "", bare)
+    reason = "certificate-missing" if listed else "credential-missing"
+    assert (decision.reason.status, decision.reason.code, decision.challenge) == (403, reason, None)
 
 
 async def test_a_header_never_stands_for_a_certificate(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ async def test_a_method_that_is_not_configured_is_neither_challenged_nor_accepte
 async def test_a_route_that_nobody_can_authenticate_for_is_denied_without_an_empty_challenge(tmp_path: Path) -> None:
     nobody = POLICY.model_copy(update={"api_keys": None, "issuers": ()})
     decision = await judge(nobody, request(key=AGENT_KEY, authorization=TOKEN), without_redis(tmp_path))
-    assert (decision.reason.code, decision.challenge) == ("access-denied", None)
+    assert (decision.reason.status, decision.reason.code, decision.challenge) == (403, "credential-missing", None)
 
 
 async def test_a_policy_of_another_revision_than_the_request_never_judges_it(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 
 from ext_authz import policy
@@ -58,3 +59,17 @@ async def test_a_url_source_leaves_nothing_running_when_the_worker_ends(server: 
     async with follow_jwks(tmp_path, book):
         await eventually(lambda: server.asked == 1)
     await eventually(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+def test_a_policy_of_the_format_before_is_refused_whole_and_the_last_good_one_stays_in_force(tmp_path: Path) -> None:
+    stage(tmp_path, "current", POLICY)
+    book = PolicyBook(tmp_path, "authz.json", policy.load)
+    book.refresh()
+    old = POLICY.model_dump(mode="json") | {"format": 1, "revision": "r0"}
+    del old["certificates"]
+    for route in old["routes"].values():
+        route["rules"] = [{"methods": None, "roles": None, "where": [{"attribute": "id", "variable": "id"}]}]
+    (tmp_path / "current" / "authz.json").write_text(json.dumps(old))
+    assert book.refresh()
+    assert (book.current, book.get("r0")) == (POLICY, None)
+    assert book.rejected["current"].startswith("format: Input should be 2")

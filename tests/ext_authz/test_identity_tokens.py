@@ -1,3 +1,4 @@
+import base64
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from envoy.service.auth.v3 import external_auth_pb2
 
-from ext_authz import identity_token, reasons, server
+from ext_authz import identity_token, rbac, reasons, server
 from ext_authz.engine import Decision
 from ext_authz.identity import Identity
 from ext_authz.identity_token import IdentityKeys, IdentityTokens, read_keys
@@ -30,6 +31,13 @@ def pem(key: Any, password: bytes | None = None, form: Any = serialization.Priva
     lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     written: bytes = key.private_bytes(serialization.Encoding.PEM, form, lock)
     return written
+
+
+def on_a_curve_nobody_knows() -> bytes:
+    """A key that says it is on prime239v2 (RFC 3279), in place of P-256."""
+    form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    der = FIRST.private_bytes(*form).replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030105"))
+    return b"-----BEGIN PRIVATE KEY-----\n" + base64.encodebytes(der) + b"-----END PRIVATE KEY-----\n"
 
 
 @pytest.fixture
@@ -121,9 +129,11 @@ def test_what_is_remembered_is_bounded(file: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_without_a_key_nobody_is_let_through_unsigned() -> None:
-    made = IdentityTokens(IdentityKeys(None)).vouch(RULES, GRANTED, NOW)
+    shadow = rbac.Ruling(rbac.Grant(0, "agent"), shadow=rbac.Shadow((1,), allow=False))
+    made = IdentityTokens(IdentityKeys(None)).vouch(RULES, GRANTED._replace(ruling=shadow), NOW)
     assert (made.allow, made.reason.status, made.reason.code) == (False, 503, "identity-key-missing")
-    assert made.identity_token is None
+    assert (made.identity_token, made.taken) == (None, ())
+    assert made.ruling == shadow
 
 
 @pytest.mark.parametrize(
@@ -155,8 +165,9 @@ def test_there_is_nothing_to_sign(file: Path, rules: Policy, decision: Decision)
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ),
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        on_a_curve_nobody_knows(),
     ],
-    ids=range(10),
+    ids=range(11),
 )  # fmt: skip
 def test_a_file_of_no_use_is_refused_whole_and_the_last_good_keys_stay(file: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="the file holds"):

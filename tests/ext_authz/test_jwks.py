@@ -39,7 +39,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def changed(source: FileSource, seen: object) -> bool:
-    return source._seen != seen
+    return source._file._seen != seen
 
 
 def kids(source: Any) -> set[str | None] | None:
@@ -62,12 +62,12 @@ async def test_a_file_is_read_again_when_it_changes_and_the_last_good_set_is_kep
     await eventually(lambda: kids(source) == {"two"})
 
     for content in (b"broken", b"broken again"):
-        seen = source._seen
+        seen = source._file._seen
         path.write_bytes(content)
         await eventually(partial(changed, source, seen))
         assert kids(source) == {"two"}
     path.unlink()
-    await eventually(lambda: source._seen == ())
+    await eventually(lambda: source._file._seen == ())
     assert kids(source) == {"two"}
 
     path.write_bytes(key_set(public_jwk(ED, "three")))

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ext_authz import policy
+from ext_authz.authenticators import named_values
 from ext_authz.authenticators.api_key import ApiKeyAuthenticator
 from ext_authz.authenticators.named_values import (
+    NEVER_RIGHT,
     cookie_values,
     query_values,
     without_cookie,
@@ -86,6 +88,11 @@ OTHER_SPELLINGS = [
         ("/tickets", None, f"{AGENT_KEY},{AGENT_KEY}", "credential-duplicated"),
         ("/tickets?key=", None, None, "key-invalid"),
         ("/tickets?key", None, None, "key-invalid"),
+        ("/tickets?" + "&" * 256, None, None, "key-invalid"),
+        ("/tickets?" + "a&" * 256, None, AGENT_KEY, "credential-duplicated"),
+        ("/tickets?" + "&" * 255, None, None, "credential-missing"),
+        ("/tickets", ";," * 128, None, "key-invalid"),
+        ("/tickets", ";," * 127, None, "credential-missing"),
         ("/tickets", "sess", None, "key-invalid"),
         ("/tickets", f's%65ss="{AGENT_KEY}"', None, "key-invalid"),
         ("/tickets", f'sess="{AGENT_KEY}"', None, "key-invalid"),
@@ -104,6 +111,16 @@ async def test_two_keys_or_another_spelling_of_the_name_are_refused_on_public_ro
     authenticators = (ApiKeyAuthenticator(KeySet(connect("redis://127.0.0.1:1/0"))),)
     decision = await judge(EVERYWHERE, asked(path, cookie, key)._replace(route=route), authenticators)
     assert decision.reason.code == ("public" if (route, reason) == ("open", "credential-missing") else reason)
+
+
+@pytest.mark.parametrize("pair", ["", "%", "%6bex", "a%6b+=1"])
+def test_a_long_query_or_cookie_is_not_searched(pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(named_values, "_means", lambda *pair: looked_at.append(pair))
+    query = "&".join([pair] * (32_768 // (len(pair) + 1)))
+    assert list(query_values(f"/x?{query}", "key")) == [NEVER_RIGHT]
+    assert list(cookie_values(query.replace("&", ";"), "key")) == [NEVER_RIGHT]
+    assert not looked_at
 
 
 texts = st.text(st.sampled_from("key=&?%6b;, sa1"), max_size=30)

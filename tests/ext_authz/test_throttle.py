@@ -36,7 +36,9 @@ from tests.ext_authz.worlds import (
     check_request,
     claims,
     eventually,
+    outcome,
     request,
+    without_redis,
 )
 
 LIMITS = Throttling(slow_after=3, refuse_after=6, window_ms=60_000, block_ms=300_000, exempt=("198.51.100.0/24",))
@@ -133,9 +135,19 @@ def test_behind_a_blocked_address_what_was_accepted_before_is_judged_as_ever_and
     world.fail(8)
     assert world.ask(GOOD).allow
     assert told(world.ask("another good one")) == (429, False, 300)
-    world.judge.good.clear()  # revoked: what was accepted once is no licence
-    assert told(world.ask(GOOD))[0] == 401
-    assert told(world.ask(GOOD))[0] == 429
+    world.judge.good.clear()  # what was accepted once is no licence
+    assert [told(world.ask(GOOD)) for _ in range(20)] == [(401, False, None)] * 20
+
+
+def test_clients_whose_records_were_lost_are_no_attackers_and_come_back_with_the_records() -> None:
+    world = World()
+    assert world.ask(GOOD).allow
+    world.judge.good.clear()  # Redis was emptied
+    assert {told(world.ask(GOOD)) for _ in range(20)} == {(401, False, None)}
+    assert len(world.throttle.failures[ADDRESS].counts) == 0
+    assert world.throttle.take_report() == {}
+    world.judge.good.add(GOOD)  # and restored
+    assert world.ask(GOOD).allow
 
 
 @pytest.mark.parametrize(("route", "status"), [("open", 200), ("any", 401)])
@@ -336,3 +348,26 @@ async def test_a_refusal_says_when_to_come_back_and_is_counted(tmp_path: Path) -
         429,
         "192.0.2.7",
     )
+
+
+async def test_one_token_in_many_spellings_makes_nobody_elses_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "ACCEPTED_CAPACITY", 2)
+    authenticators, table = without_redis(tmp_path), Throttle()
+    neighbour, insider = bearer(), bearer(claims(sub="mallory"))
+    spellings = [
+        insider,
+        insider.replace("Bearer", "bearer"),
+        insider.replace(" ", "  "),
+        insider.replace(" ", " " * 99),
+    ]
+    for authorization in (neighbour, *spellings):
+        case = engine.examine(RULES, request(authorization=authorization), authenticators)
+        assert isinstance(case, Case)
+        outcomes = [await outcome(one.authenticator, RULES, one.credential) for one in case.presented]
+        assert table.weigh(case, outcomes, engine.decide(case, outcomes), 0).allow
+    table.failures[ADDRESS].block(str(subject_of(request().address, ())), 60)
+    case = engine.examine(RULES, request(authorization=neighbour), authenticators)
+    assert isinstance(case, Case)
+    assert table.refuse(case, 0) is None

@@ -31,6 +31,7 @@ from tests.ext_authz.worlds import (
     key_set,
     outcome,
     public_jwk,
+    request,
     without_redis,
 )
 
@@ -300,3 +301,23 @@ async def test_keys_that_could_not_be_read_for_too_long_are_not_used_any_more(
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
     await tokens._sources.pinned.renew()  # type: ignore[attr-defined]
     assert await reason(tokens, bearer(), strict) == "accepted"
+
+
+def test_two_values_are_told_apart_and_one_has_one_spelling(tmp_path: Path) -> None:
+    tokens = without_redis(tmp_path)[1]
+    for sent, found in {
+        "bEARER   a.b.c": ["Bearer a.b.c"],
+        "Basic x": ["Basic x"],
+        "bearer": ["bearer"],
+        "bearer a, bearer b": ["bearer a", " bearer b"],
+    }.items():
+        assert list(tokens.find(POLICY, request(authorization=sent))) == found
+
+
+async def test_of_a_verified_token_only_what_is_looked_at_again_is_remembered(tmp_path: Path) -> None:
+    tokens = without_redis(tmp_path)[1]
+    accepted = bearer(claims(jti="1", nbf=NOW, groups=[{}] * 1000))
+    for _ in range(2):
+        assert isinstance(await outcome(tokens, POLICY, accepted), Identity)
+    [remembered] = tokens._verified._entries.values()
+    assert remembered.claims == {"exp": NOW + 60, "iat": NOW, "nbf": NOW, "aud": "support-api", "jti": "1"}

@@ -12,7 +12,7 @@ from gatectl.diagnostics import SpecError
 from gatectl.spec.conditions import ConditionError, Mistake, Scope, parse
 from gatectl.spec.load import load
 
-SCOPE = Scope(("customer_id", "from"), {"admin": ("admin",), "agent": ("agent", "admin")}, "x-key")
+SCOPE = Scope(("customer_id", "from"), {"admin": ("admin",), "agent": ("agent", "admin")}, "x-key", "api.key")
 
 WRONG = [
     # § stands before the very word
@@ -59,6 +59,7 @@ WRONG = [
     ("has(header[§'x-forwarded-for'])", "x-forwarded-for is written by the gateway"),
     ("has(header[§'x_a'])", '"x_a" is no name of a header that gets through'),
     ("has(header[§3])", '"3" is no text'),
+    ("has(query[§'api.key'])", "api.key carries credentials"),
     ("has(query[§''])", "the name of a parameter has 1 to 128 characters"),
     ("user.id == §f'a'", "\"f'a'\" is no part of a condition"),
     ("user.id == §b'a'", "\"b'a'\" is no whole number"),

@@ -46,6 +46,13 @@ def test_an_upstream_shows_its_routes_and_its_defaults() -> None:
     assert (found["routes"], found["timeout"], found["load_balancing"]) == (["exact"], "30s", "round_robin")
 
 
+def test_an_upstream_shows_whether_its_requests_leave_by_tls_and_whom_it_believes() -> None:
+    shown = {one["name"]: one["tls"] for one in listing([EVERYTHING], "upstreams")}
+    assert shown | dict.fromkeys(("dns", "hashed", "least"), "plain") == shown
+    assert (shown["plain"], shown["tls"], shown["pinned"]) == ("plain", "verified", "verified")
+    assert shown["trusting"] == "unverified"
+
+
 @pytest.mark.parametrize("kind", PATHS)
 def test_an_unknown_name_is_told_with_the_nearest(kind: str) -> None:
     known = names(kind)[0]

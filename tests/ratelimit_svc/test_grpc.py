@@ -8,9 +8,10 @@ import pytest
 from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from audit.reading import Question, search
 from ratelimit_svc.policy import Limit, Policy
 from ratelimit_svc.server import SERVICE
-from serving.settings import Values
+from serving import settings
 
 OK, OVER = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
 RateLimit = rls_pb2.RateLimitResponse.RateLimit
@@ -26,9 +27,10 @@ LIMITS = {
 
 
 @contextlib.asynccontextmanager
-async def running(policies, redis_url):
+async def running(policies, redis_url, state_dir):
     """The service's stub, on a server in this process."""
-    values = Values(redis_url=redis_url, store_deadline=1.0, fallback_counters=100)
+    values = settings.read("ratelimit-svc", SERVICE.settings, ["--redis-url", redis_url, "--store-deadline", "1"], {})
+    values["state_dir"] = state_dir
     server = grpc.aio.server()
     async with SERVICE.worker(values, policies) as register:
         register(server)
@@ -42,10 +44,30 @@ async def running(policies, redis_url):
 
 
 @pytest.fixture
-async def stub(book, server):
+async def stub(book, server, tmp_path):
     await server.command("FLUSHALL")
-    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url) as stub:
+    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path) as stub:
         yield stub
+
+
+async def test_a_refused_call_is_in_the_audit_trail_and_no_other(book, server, tmp_path):
+    await server.command("FLUSHALL")
+    policies = book(Policy(revision="r1", gateway="g", limits=LIMITS))
+    async with running(policies, server.url, tmp_path) as stub:
+        await stub.ShouldRateLimit(call(("two", "user", "user:alice")))
+        await stub.ShouldRateLimit(call(("many", "route", "r"), ("none", "user", "user:" + "x" * 1000)))
+    [line] = search(tmp_path / "audit", Question())
+    told = {name: line[name] for name in ("event", "writer", "reason", "status", "limit", "revision", "user")}
+    assert told == {
+        "event": "request.limited",
+        "writer": "ratelimit_svc",
+        "reason": "rate-limited",
+        "status": 429,
+        "limit": "none",
+        "revision": "r1",
+        "user": "x" * 256,
+    }
+    assert 1 <= line["retry_after"] <= 60
 
 
 def call(*descriptors, domain="g", hits_addend=0):
@@ -186,7 +208,7 @@ async def test_a_revision_that_nobody_can_judge_is_unavailable(stub):
 @pytest.mark.parametrize("mode", ["allow", "deny"])
 async def test_without_redis_the_policy_says_whether_the_fallback_answers_or_envoy_decides(book, tmp_path, mode):
     policies = book(Policy(revision="r1", gateway="g", on_store_failure=mode, limits=LIMITS))
-    async with running(policies, f"unix://{tmp_path}/nothing") as stub:
+    async with running(policies, f"unix://{tmp_path}/nothing", tmp_path) as stub:
         if mode == "deny":
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.ShouldRateLimit(call(("two", "user", "alice")))

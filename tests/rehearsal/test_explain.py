@@ -140,7 +140,7 @@ routes:
     [
         ("/notes?dry_run=yes", [("x-team", "red")], True, ["granted", "path", "condition"], None),
         ("/notes", [("x-team", "red")], True, ["granted", "path", "denied"], False),
-        ("/notes", [], False, ["unknown", "path", "denied"], False),
+        ("/notes", [], False, ["condition", "path", "denied"], False),
         ("/notes", [("x-team", "red"), ("x-team", "red")], False, ["unknown", "path", "denied"], False),
         ("/notes?dry_run=yes", [("x-team", "blue")], False, ["condition", "path", "condition"], None),
         ("/notes/u?dry_run=yes", [("x-team", "red")], True, ["granted", "condition", "condition"], None),

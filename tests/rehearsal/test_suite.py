@@ -107,7 +107,7 @@ def test_what_nobody_touched_lowers_the_coverage(tmp_path: Path) -> None:
         ("guarded", 1, 0),
         ("any", 0, 0),
     ]
-    rules = [(one["route"], one["rule"], one["granted"]) for one in coverage["rules"]]
+    rules = [(one["route"], one["rule"], one["decided"]) for one in coverage["rules"]]
     assert rules == [("guarded", 1, 0), ("guarded", 2, 0), ("any", 1, 0)]
     assert [one["place"].rpartition("gateway.yaml:")[2] for one in coverage["rules"]] == ["10:14", "10:44", "11:51"]
     assert coverage["percent"] == 100 * 3 // 8
@@ -144,7 +144,7 @@ tests:
         [],
         [("shadow", "nothing")],
     ]
-    assert [one["granted"] for one in result["coverage"]["rules"]] == [2, 1]
+    assert [one["decided"] for one in result["coverage"]["rules"]] == [2, 1]
 
 
 def test_values_from_the_environment_stay_hidden_in_what_is_told(
@@ -193,7 +193,7 @@ def gatectl(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str
 def test_the_example_keeps_all_its_promises_and_all_of_it_is_covered() -> None:
     result = gatectl("--fail-under", "100", directory=EXAMPLE)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "18 passed, 0 failed; coverage 100%" in result.stdout
+    assert "21 passed, 0 failed; coverage 100%" in result.stdout
 
 
 def test_the_scaffold_can_be_tested_as_it_stands(tmp_path: Path) -> None:

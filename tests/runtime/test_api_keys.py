@@ -171,13 +171,21 @@ def test_a_rotated_key_has_a_successor_with_the_same_properties_and_ends_after_t
     assert timedelta(0) <= (rotated.old.expires_at or before) - before - timedelta(hours=24) < timedelta(minutes=1)
     assert (rotated.old.successor, rotated.successor.rotated_from) == (rotated.successor.id, old.id)
     assert gateway.peppers.proves(rotated.key, "", rotated.successor.hash)
-    kept = {"user", "roles", "plan", "attributes", "owner", "name", "labels", "networks"}
+    kept = {"user", "roles", "plan", "attributes", "owner", "name", "labels", "networks", "not_before"}
     assert rotated.successor.model_dump(include=kept) == old.model_dump(include=kept)
     lifetime = (rotated.successor.expires_at or before) - rotated.successor.created_at
     assert abs(lifetime - timedelta(days=30)) < timedelta(minutes=1)
     assert [found.record for found in api_keys.list_keys(gateway)] == [rotated.old, rotated.successor]
     with pytest.raises(GatectlError, match=f"its successor is {rotated.successor.id}"):
         api_keys.rotate(gateway, old.id, timedelta(hours=24))
+
+
+def test_a_rotation_never_makes_a_key_work_sooner(url: str) -> None:
+    gateway, later = ring(url, "sooner"), datetime.now(UTC) + timedelta(days=7)
+    _, pending = api_keys.create(gateway, properties(user="a", not_before=later))
+    successor = api_keys.rotate(gateway, pending.id, timedelta(hours=24)).successor
+    assert api_keys.state(successor, datetime.now(UTC)) == "pending"
+    assert successor.not_before == later
 
 
 def test_a_rotation_never_makes_a_key_live_longer_nor_brings_one_back(url: str) -> None:

@@ -21,4 +21,4 @@ def test_a_request_to_try_has_its_key_where_the_gateway_looks_for_it(
     places: dict[str, str], repeat: int, line: str
 ) -> None:
     request = Try(title="t", key="alice", path="/p", expect=200, repeat=repeat)
-    assert session._curl(request, "http://h", ApiKeys(**places), {"alice": "k1"}) == line
+    assert session._curl(request, "http://h", ApiKeys(**places), {"alice": "k1"}, ()) == line

@@ -20,6 +20,7 @@ _NOT_THE_CLIENTS = (IDENTITY_HEADER_PREFIX, "x-envoy-", "x-forwarded-")
 _MEANINGLESS = {"x-request-id", "host", "content-length"}
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_PROVEN = "what they prove is in user.id and the like"
 _ALL = 'path.<variable>, query.<parameter>, header["<name>"], user.<attribute> or request.method'
 
 
@@ -33,6 +34,8 @@ class Scope:
     """Each role with those who have it: itself first, then all that inherit it."""
     key_header: str | None = None
     """The header of API keys, in lower case."""
+    key_parameter: str | None = None
+    """The query parameter of API keys."""
 
 
 ANYTHING = Scope()
@@ -87,6 +90,8 @@ class Facts:
     def _query(self, name: str, at: ast.expr | Place) -> Fact:
         if not 0 < len(name) <= 128:
             raise self._source.error(at, "the name of a parameter has 1 to 128 characters")
+        if name == self._scope.key_parameter:
+            raise self._source.error(at, f"{name} carries credentials", _PROVEN)
         return Fact(source="query", name=name)
 
     def _header(self, written: str, at: ast.expr | Place) -> Fact:
@@ -96,7 +101,7 @@ class Facts:
         if name in _HOP_BY_HOP:
             raise self._source.error(at, f"{name} is for the next hop, not for conditions")
         if name in _CREDENTIALS or name == self._scope.key_header:
-            raise self._source.error(at, f"{name} carries credentials", "what they prove is in user.id and the like")
+            raise self._source.error(at, f"{name} carries credentials", _PROVEN)
         if name.startswith(_NOT_THE_CLIENTS) or name in _MEANINGLESS:
             raise self._source.error(at, f"{name} is written by the gateway, or says nothing that can be believed")
         return Fact(source="header", name=name)

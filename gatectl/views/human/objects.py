@@ -33,10 +33,17 @@ def _routes(out: Console, data: list[dict[str, Any]]) -> None:
 
 def _upstreams(out: Console, data: list[dict[str, Any]]) -> None:
     rows = (
-        (one["name"], _words(one["endpoints"]), one["load_balancing"], _words(one["routes"]), one["place"])
+        (
+            one["name"],
+            _words(one["endpoints"]),
+            one["tls"],
+            one["load_balancing"],
+            _words(one["routes"]),
+            one["place"],
+        )
         for one in data
     )
-    _table(out, "NAME ENDPOINTS BALANCING ROUTES PLACE", rows)
+    _table(out, "NAME ENDPOINTS TLS BALANCING ROUTES PLACE", rows)
 
 
 def _limits(out: Console, data: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ _CHANGES = {"added": ("+", "green"), "changed": ("~", "yellow"), "kept": (" ", "
 def _explained(out: Console, data: dict[str, Any]) -> None:
     request, decision = data["request"], data["decision"]
     out.print(f"{request['method']} {request['path']}", style="bold")
-    _line(out, "client", f"{request['address']}, host {request['host']}{_credential(data['credential'])}")
+    _line(out, "client", f"{request['address']}, host {request['host']}{_credential(data)}")
     _route(out, data["route"], data["answer"])
     _access(out, data["access"], data["answer"])
     _limits(out, data["limits"], data["answer"])
@@ -33,11 +33,13 @@ def _below(out: Console, mark: tuple[str, str], text: str, place: str = "") -> N
     out.print(line.append(f"  {place}", "dim") if place else line)
 
 
-def _credential(credential: dict[str, Any] | None) -> str:
+def _credential(data: dict[str, Any]) -> str:
+    credential, certificate = data["credential"], data["certificate"]
+    proof = f", certificate of {certificate}" if certificate else ""
     if credential is None:
-        return ", no credential"
+        return proof or ", no credential"
     filled = f", {', '.join(credential['filled_in'])} filled in" if credential["filled_in"] else ""
-    return f", {credential['header']}: {credential['value']}{filled}"
+    return f"{proof}, {credential['header']}: {credential['value']}{filled}"
 
 
 def _route(out: Console, route: dict[str, Any] | None, answer: dict[str, Any]) -> None:
@@ -144,7 +146,7 @@ def _coverage(out: Console, coverage: dict[str, Any]) -> None:
         table.add_column(column)
     rows = [("route", one["name"], one["hits"], f"{one['allowed']} allowed", one) for one in coverage["routes"]]
     rows += [
-        ("rule", f"{one['route']}, rule {one['rule']}", one["granted"], "granted", one) for one in coverage["rules"]
+        ("rule", f"{one['route']}, rule {one['rule']}", one["decided"], "decided", one) for one in coverage["rules"]
     ]
     rows += [("limit", one["name"], one["counted"], f"{one['refused']} refused", one) for one in coverage["limits"]]
     for kind, name, number, more, one in rows:
