@@ -5,6 +5,7 @@ attacker holds his own key. How sets are parsed and refreshed: tests/ext_authz/t
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -97,9 +98,13 @@ class KeyServer:
 
     def __init__(self) -> None:
         self.answer, self.asked, self.sent = http(KEY_SET), 0, 0
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         await reader.readuntil(b"\r\n\r\n")
         write = writer.write
 
@@ -109,11 +114,20 @@ class KeyServer:
 
         writer.write = counting  # type: ignore[method-assign]
         try:
-            await self.answer(writer)
-        except OSError:
-            pass
-        finally:
+            with contextlib.suppress(OSError):
+                await self.answer(writer)
             writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._serving.discard(task)
+
+    async def close(self) -> None:
+        """End the answers that never would, and their connections."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 class World:
@@ -161,10 +175,7 @@ async def world() -> AsyncIterator[World]:
     ) as client:
         yield World(server, url, client)
     listener.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:  # answers that never end
-        if "serve" in repr(task.get_coro()):
-            task.cancel()
+    await server.close()
 
 
 BAD: dict[str, Answer] = {
