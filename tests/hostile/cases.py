@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY
-from tests.hostile.fort import ADMIN_KEY
+from tests.hostile.records import ADMIN_KEY
 
 
 class Caller(NamedTuple):
@@ -14,8 +14,6 @@ class Caller(NamedTuple):
     roles: str | None = None
     plan: str | None = None
     method: str | None = None
-    identity: str | None = None
-    """The signed one, which this gateway does not hand out."""
 
 
 NOBODY = Caller()

@@ -10,13 +10,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 import redis
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ext_authz import api_key
@@ -27,44 +28,17 @@ from gatectl.runtime import binaries, launch
 from gatectl.runtime.ports import free_ports
 from gatectl.snapshot import Endpoint
 from serving.supervisor import WORKER
-from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, KEY_SET, NOW
+from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, KEY_SET
+from tests.hostile.at_noon import CLOCK
 from tests.hostile.recorder import Recorder
+from tests.hostile.records import store_all
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SPEC = HERE / "gateway.yaml"
 START_SECONDS = 20.0
-NOON = datetime.fromtimestamp(NOW, UTC)
-
-
-def stored(**changes: Any) -> tuple[str, dict[str, Any]]:
-    """A key of somebody with the role admin, and its record in Redis."""
-    key, parsed = api_key.mint()
-    sealed = api_key.Peppers().seal(key).model_dump()
-    good = {"id": parsed.id, "hash": sealed, "user": "root", "roles": ["admin"], "created_at": NOON}
-    return key, good | changes
-
-
-STORED = {
-    "admin": stored(),
-    "expired": stored(expires_at=NOON),
-    "revoked": stored(revoked_at=NOON),
-    "revoked in the future": stored(revoked_at=NOON + timedelta(days=1)),
-    "without a user": stored(user=""),
-    "user with a newline": stored(user="root\r\nx-gate-roles: admin"),
-    "role with a comma": stored(roles=["agent,admin"]),
-    "expires without a zone": stored(expires_at="2099-01-01T00:00:00"),
-    "of another id": stored(id="another00000"),
-    "of no digest": stored(hash={"scheme": "sha256", "digest": "x"}),
-    "of an unknown pepper": stored(hash={"scheme": "hmac-sha256", "digest": "0" * 64, "pepper": "0" * 8}),
-    "not yet valid": stored(not_before=NOON + timedelta(seconds=1)),
-    "rotated, in the overlap": stored(expires_at=NOON + timedelta(seconds=1), successor="another00000"),
-    "rotated, after the overlap": stored(expires_at=NOON, successor="another00000"),
-    "for another network": stored(networks=["198.51.100.0/24", "2001:db8::/32"]),
-    "for networks that are none": stored(networks=["everywhere"]),
-}
-"""Keys in Redis, by what is the matter with them."""
-ADMIN_KEY = STORED["admin"][0]
+IDENTITY_KEY = ec.generate_private_key(ec.SECP256R1())
+"""What the gateway signs identities with."""
 
 
 @dataclass
@@ -122,9 +96,19 @@ class Fort:
         with contextlib.closing(self.redis()) as client:
             until(lambda: _answers(client), "Redis")
 
-    def connect(self) -> socket.socket:
-        """A client's connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+    def connect(self, address: str = "127.0.0.1") -> socket.socket:
+        """A client's connection, from an address of this machine (127.0.0.0/8)."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(address, 0))
+
+    @contextlib.contextmanager
+    def clock(self, seconds: int) -> Iterator[None]:
+        """ext_authz' clock jumps, and jumps back when the block ends."""
+        file = self.directory / CLOCK
+        file.write_text(str(seconds))
+        try:
+            yield
+        finally:
+            file.unlink()
 
 
 def until(condition: Any, what: str) -> None:
@@ -160,6 +144,8 @@ def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str
     """What Envoy and the services obey, compiled from the spec."""
     keys = directory / "jwks.json"
     keys.write_bytes(KEY_SET)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (directory / "identity.pem").write_bytes(IDENTITY_KEY.private_bytes(encoding, form, serialization.NoEncryption()))
     values = {
         "AGENT_SHA256": api_key.digest(AGENT_KEY),
         "CUSTOMER_SHA256": api_key.digest(CUSTOMER_KEY),
@@ -180,14 +166,6 @@ def _files(directory: Path, upstream: Recorder, port: int, services: Mapping[str
     (directory / "envoy.json").write_text(canonical(flatten(bundle, boot)))
 
 
-def _store_keys(client: redis.Redis) -> None:
-    for key, record in STORED.values():
-        parsed = api_key.parse(key)
-        assert parsed
-        document = {name: str(value) if isinstance(value, datetime) else value for name, value in record.items()}
-        client.hset(api_key.redis_key("fort"), parsed.id, canonical(document))
-
-
 @contextlib.contextmanager
 def running_fort() -> Iterator[Fort]:
     """All of it, on free ports; every process is killed when the block ends."""
@@ -199,15 +177,19 @@ def running_fort() -> Iterator[Fort]:
         _files(directory, upstream, port, services)
         try:
             fort.start("redis", [str(binaries.redis_server()), "--port", str(redis_port), "--save", ""])
-            for service, program in (("ext_authz", "tests.hostile.at_noon"), ("ratelimit_svc", "ratelimit_svc")):
-                options = ["--state-dir", str(directory), "--redis-url", f"redis://127.0.0.1:{redis_port}/0"]
+            signing = ["--identity-key-file", str(directory / "identity.pem")]
+            for service, program, own in (
+                ("ext_authz", "tests.hostile.at_noon", signing),
+                ("ratelimit_svc", "ratelimit_svc", []),
+            ):
+                options = ["--state-dir", str(directory), "--redis-url", f"redis://127.0.0.1:{redis_port}/0", *own]
                 worker = f"127.0.0.1:{services[service]} {directory / service}.json"
                 fort.start(service, [sys.executable, "-m", program, *options], **{WORKER: worker})
             envoy = [str(binaries.envoy()), "-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-            fort.start("envoy", [*envoy, "--log-level", "warning"])
+            fort.start("envoy", [*envoy, "--log-level", "warning", "--file-flush-interval-msec", "20"])
             fort.wait_for_redis()
             with contextlib.closing(fort.redis()) as client:
-                _store_keys(client)
+                store_all(client)
             for one in others:
                 wait_for_service(one)
             until(lambda: _listens(port), "Envoy")

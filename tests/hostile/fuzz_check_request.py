@@ -15,61 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf.message import DecodeError
 
 from ext_authz import policy
+from ext_authz.authenticators.certificate import CertificateAuthenticator
 from ext_authz.server import Authorization
-from tests.ext_authz.worlds import (
-    AGENT_KEY,
-    CUSTOMER_KEY,
-    FOREIGN_KEY,
-    POLICY,
-    bearer,
-    check_request,
-    claims,
-    request,
-    without_redis,
-)
-
-TOKEN = bearer(claims(iat=int(time.time()), exp=int(time.time()) + 3600, sub="42", roles=["customer"]))
-KEYS = {AGENT_KEY: "agent", CUSTOMER_KEY: "customer", FOREIGN_KEY: "agent"}
-SEEDS = [
-    check_request(asked)
-    for asked in (
-        request("open"),
-        request("open", key=AGENT_KEY),
-        request("any", key=FOREIGN_KEY),
-        request("any", authorization=TOKEN),
-        request("tickets", key=AGENT_KEY, method="POST"),
-        request("tickets", key=CUSTOMER_KEY),
-        request("customer", key=CUSTOMER_KEY, path="/customers/42?q=1"),
-        request("customer", authorization=TOKEN, path="/customers/4%32"),
-        request("shut", key=AGENT_KEY),
-        request("nowhere", key=AGENT_KEY, revision="r0", host="a.example"),
-    )
-]
-WORDS = (
-    *(
-        b"",
-        b"\0",
-        b"\n",
-        b",",
-        b" ",
-        b"%",
-        b"%2f",
-        b"..",
-        b";",
-        b"?",
-        b"\xff\xff\xff\xff\x0f",
-        b"\x80",
-        b"\xed\xa0\x80",
-    ),
-    *(b"open", b"any", b"tickets", b"customer", b"r1", b"route", b"revision", b"x-api-key", b"authorization"),
-    *(b"Bearer ", b"GET", b"POST", b"/customers/42", AGENT_KEY.encode(), CUSTOMER_KEY.encode(), TOKEN.encode()),
-)
-
+from tests.ext_authz.worlds import without_redis
+from tests.hostile.check_requests import CERTIFICATE, KEYS, POLICY, SEEDS, TOKEN, WORDS
 
 OWN = {"/customers/42", "/customers/4%32", "/customers/%342", "/customers/%34%32"}
 
@@ -84,7 +39,7 @@ class Book:
 def service(directory: Path) -> Authorization:
     """ext_authz over the policy of the tests, without Redis. To be called where a loop runs."""
     book: Any = Book()
-    return Authorization(book, without_redis(directory))
+    return Authorization(book, (*without_redis(directory), CertificateAuthenticator()))
 
 
 def mutated(chance: random.Random) -> bytes:
@@ -113,12 +68,21 @@ def mutated(chance: random.Random) -> bytes:
     return bytes(raw)
 
 
-def _role(headers: dict[str, str]) -> str | None:
-    """The role that intact credentials prove; None for none, or for anything but exactly one."""
-    key, authorization = headers.get("x-api-key"), headers.get("authorization")
-    if (key is None) == (authorization is None):
-        return None
-    return KEYS.get(str(key)) if authorization is None else "customer" if _intact(authorization) else None
+def _keys(path: str, headers: dict[str, str]) -> list[str]:
+    """Every API key that is sent, under whichever spelling of its place."""
+    pairs = [("key", part) for part in path.partition("?")[2].split("&")]
+    pairs += [("session", part) for part in re.split("[;,]", headers.get("cookie", ""))]
+    named = [(wanted, *part.strip(" \t").partition("=")[::2]) for wanted, part in pairs]
+    values = [value for wanted, name, value in named if unquote_plus(name).strip() == wanted]
+    return [*values, *([headers["x-api-key"]] if "x-api-key" in headers else [])]
+
+
+def _role(keys: list[str], tokens: list[str], principal: str) -> str | None:
+    """The role that intact credentials prove; None for none, or for more than one besides a certificate."""
+    if keys or tokens:
+        [one, *others] = [*keys, *tokens]
+        return None if others else KEYS.get(one) if keys else "customer" if _intact(one) else None
+    return "agent" if principal == CERTIFICATE else None
 
 
 def _intact(authorization: str) -> bool:
@@ -142,17 +106,28 @@ def may(raw: bytes) -> bool:
     except DecodeError:
         return False
     http, extensions = attributes.request.http, attributes.context_extensions
-    headers, path = dict(http.headers), http.path.partition("?")[0]
-    role, route = _role(headers), extensions.get("route")
+    headers, (path, _, query) = dict(http.headers), http.path.partition("?")
+    keys, tokens = _keys(http.path, headers), [headers["authorization"]] if "authorization" in headers else []
+    principal = attributes.source.principal
+    role, route = _role(keys, tokens, principal), extensions.get("route")
     if extensions.get("revision") != POLICY.revision:
         return False
-    anonymous = not {"x-api-key", "authorization"} & set(headers)
     return {
-        "open": anonymous or role is not None,
+        "open": not (keys or tokens or principal) or role is not None,
         "any": role is not None,
         "tickets": role == "agent" and http.method in {"GET", "POST"},
         "customer": role == "customer" and http.method == "GET" and path in OWN,
+        "both": len(keys) == len(tokens) == 1 and KEYS.get(keys[0]) is not None and _intact(tokens[0]),
+        "certified": not keys and not tokens and principal == CERTIFICATE,
+        "forced": role is not None and len(re.findall(r"(?:^|&)force=no(?=&|$)", _plain(query))) == 1,
+        "risky": role is not None and headers.get("x-risk") == "low",
     }.get(str(route), False)
+
+
+def _plain(query: str) -> str:
+    """A query without escapes; none of it, when it names the parameter twice."""
+    plain = unquote(query)
+    return plain if len(re.findall(r"(?:^|&)force(?=[=&]|$)", plain)) == 1 else ""
 
 
 async def broken_by(service: Authorization, raw: bytes) -> str | None:

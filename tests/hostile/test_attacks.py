@@ -5,14 +5,17 @@ import importlib
 import pkgutil
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jwt
 import pytest
 
-from ext_authz.policy import IDENTITY_HEADERS
-from tests.hostile.cases import AGENT, ALICE, NOBODY, Caller, Case, ask
-from tests.hostile.fort import Fort
+from ext_authz.policy import HEADER_IDENTITY, IDENTITY_HEADERS
+from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, bearer, claims
+from tests.hostile.cases import AGENT, ALICE, NOBODY, Caller, Case, ask, passed
+from tests.hostile.fort import IDENTITY_KEY, Fort, until
 from tests.hostile.recorder import Seen
+from tests.hostile.records import ADMIN_KEY
 from tests.hostile.wire import Answer, exchange, read
 
 pytestmark = pytest.mark.e2e
@@ -79,9 +82,25 @@ def check_refusal(answer: Answer, case: Case) -> None:
 
 
 def caller_of(seen: Seen) -> Caller:
+    """Whom the upstream is told of; the signed identity must be good, and say the same."""
     values = [seen.header(name) for name in IDENTITY_HEADERS]
     assert all(len(found) <= 1 for found in values), "an identity header came twice"
-    return Caller(*(found[0] if found else None for found in values))
+    *told, signed = (found[0] if found else None for found in values)
+    caller = Caller(*told)
+    assert (signed is None) == (caller == NOBODY)
+    if signed is not None:
+        proved = identity_of(seen)
+        roles = ",".join(proved["roles"]) or None
+        assert caller == Caller(proved["sub"], roles, proved.get("plan"), proved["auth_method"])
+        assert proved["exp"] - proved["iat"] == 60
+    return caller
+
+
+def identity_of(seen: Seen) -> dict[str, Any]:
+    """What the signed identity says, verified as an upstream does, but for its time."""
+    [signed] = seen.header(HEADER_IDENTITY)
+    ours: Any = {"algorithms": ["ES256"], "audience": "back", "issuer": "fort"}
+    return jwt.decode(signed, IDENTITY_KEY.public_key(), options={"verify_exp": False, "verify_iat": False}, **ours)
 
 
 def check_passage(seen: Seen, case: Case) -> None:
@@ -91,8 +110,9 @@ def check_passage(seen: Seen, case: Case) -> None:
     assert {name for name in names if name.startswith("x-gate-")} <= set(IDENTITY_HEADERS)
     assert {name: value for name, value in seen.headers if name.startswith("x-envoy-")} == OWN
     assert not names & {"x-forwarded-host", "x-forwarded-client-cert"}
-    if case.caller is not NOBODY:
-        assert not names & CREDENTIALS
+    assert not names & CREDENTIALS
+    head = (seen.target, seen.headers)
+    assert not any(key in str(head) for key in (AGENT_KEY, CUSTOMER_KEY, ADMIN_KEY))
     assert seen.header("x-request-id") not in ([], ["forged"])
 
 
@@ -134,3 +154,28 @@ def test_a_malformed_request_behind_a_good_one_ends_the_connection(fort: Fort) -
         answers = exchange(connection, ask("/known", AGENT) + ask("/known", AGENT, "x : y") + BEHIND)
     assert [answer.status for answer in answers] == [200, 400]
     assert len(fort.upstream.take()) == 1
+
+
+def test_a_rewritten_path_tells_no_key_of_the_original_one(fort: Fort) -> None:
+    fort.upstream.take()
+    assert answer_to(fort, passed("", ask(f"/moved/x?key={AGENT_KEY}&a=1"), "/to/x?a=1")).status == 200
+    [seen] = fort.upstream.take()
+    assert (seen.target, seen.header("x-envoy-original-path")) == ("/to/x?a=1", ["/moved/x?a=1"])
+    assert AGENT_KEY not in str(seen)
+
+
+def test_no_log_holds_a_credential_that_stands_where_credentials_do(fort: Fort) -> None:
+    log, ours = fort.directory / "envoy.log", fort.directory / "ext_authz.log"
+    files = {file: file.stat().st_size for file in (log, ours, fort.directory / "audit" / "ext_authz.jsonl")}
+    token = bearer(claims(jti="told"))
+    lines = (AGENT, f"cookie: session={AGENT_KEY}", f"authorization: {token}", f"referer: /?key={AGENT_KEY}")
+    for path in ("/known", "/admin", "/known%2f", "/last"):
+        for sent in (ask(f"{path}?key={AGENT_KEY}"), *(ask(path, line) for line in lines)):
+            with fort.connect() as connection, connection.makefile("rb") as stream:
+                connection.sendall(sent)
+                assert read(stream) is not None
+    fort.upstream.take()
+    until(lambda: log.read_bytes().count(b'"/last"') > len(lines), "Envoy has written its access log")
+    written = b"".join(file.read_bytes()[start:] for file, start in files.items())
+    assert AGENT_KEY.encode() not in written
+    assert token.removeprefix("Bearer ").encode() not in written

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ext_authz import engine
-from tests.hostile.fuzz_check_request import SEEDS, broken_by, fuzz, may, service
+from tests.hostile.check_requests import SEEDS
+from tests.hostile.fuzz_check_request import broken_by, fuzz, may, service
 
 SECONDS, SEED = 2.0, 20261122
 

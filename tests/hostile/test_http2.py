@@ -20,6 +20,7 @@ def _header(line: str) -> tuple[str, str]:
 KEY, ADMIN_KEY, CUSTOMER_KEY = _header(AGENT), _header(ADMIN), _header(CUSTOMER)
 KNOWN = (*head("/known"), KEY)
 METHOD, SCHEME, AUTHORITY, PATH = head()
+COOKIE, LOW = f"session={KEY[1]}", ("x-risk", "low")
 INSIDE = "inside.example"
 
 RESET: dict[str, Headers] = {
@@ -94,6 +95,15 @@ REFUSED: dict[str, tuple[Headers, int, str]] = {
     "two keys": ((*KNOWN, ADMIN_KEY), 400, "credential-duplicated"),
     "the same key twice": ((*KNOWN, KEY), 400, "credential-duplicated"),
     "a key and a token": ((*KNOWN, ("authorization", "Bearer x")), 400, "credentials-ambiguous"),
+    "two keys in crumbs of cookies": ((*head(), ("cookie", COOKIE), ("cookie", COOKIE)), 400, "credential-duplicated"),
+    "a key in a crumb of cookies and in a header": (
+        (*head(), KEY, ("cookie", "a=1"), ("cookie", COOKIE)),
+        400,
+        "credential-duplicated",
+    ),
+    "a denied query": ((*head("/risky/x?force=yes"), KEY, LOW), 403, "access-denied"),
+    "a denied header, said twice": ((*head("/risky/x"), KEY, LOW, ("x-risk", "high")), 403, "access-denied"),
+    "a denied header with obs-text": ((*head("/risky/x"), KEY, ("x-risk", "low\xa0")), 403, "access-denied"),
     "a method in small letters": ((*head("/tickets", "get"), KEY), 403, "access-denied"),
     "a record of another": ((*head("/customers/43"), CUSTOMER_KEY), 403, "access-denied"),
     "CONNECT": (((":method", "CONNECT"), (":authority", "fort:443")), 404, "not-found"),
@@ -104,6 +114,9 @@ PASSED: dict[str, tuple[Headers, Caller]] = {
     "forged identity": ((*head(), ("x-gate-user", "forged"), ("x-envoy-internal", "forged")), NOBODY),
     "forged identity beside a key": ((*KNOWN, ("x-gate-user", "forged"), ("x-gate-roles", "forged")), ALICE),
     "forged identity twice": ((*KNOWN, ("x-gate-plan", "forged"), ("x-gate-plan", "forged")), ALICE),
+    "forged signed identity": ((*head(), ("x-gate-identity", "forged")), NOBODY),
+    "forged signed identity beside a key": ((*KNOWN, ("x-gate-identity", "forged"), ("te", "trailers")), ALICE),
+    "a key in a crumb of cookies": ((*head("/known"), ("cookie", "a=1"), ("cookie", COOKIE), ("cookie", "b")), ALICE),
     "te: trailers": ((*KNOWN, ("te", "trailers")), ALICE),
     "another scheme": ((*head("/known", scheme="https"), KEY), ALICE),
 }
@@ -152,7 +165,8 @@ def test_trailers_tell_the_upstream_nothing(fort: Fort, trailer: str, status: in
 
 
 def test_an_upstream_that_gets_trailers_gets_none_that_the_gateway_writes(fort: Fort) -> None:
-    trailers = (("x-gate-user", "forged"), ("x-gate-any", "forged"), ("x-envoy-internal", "forged"), ("x-kept", "1"))
+    own = (("x-gate-user", "forged"), ("x-gate-identity", "forged"), ("x-gate-any", "forged"))
+    trailers = (*own, ("x-envoy-internal", "forged"), ("x-kept", "1"))
     forwarded = (("x-forwarded-client-cert", "forged"), ("x-forwarded-host", "forged"))
     assert ask(fort, (*head("/streams", "POST"), KEY), b"abc", (*trailers, *forwarded)).status == 200
     [seen] = fort.upstream.take()

@@ -4,6 +4,7 @@ What a whole gateway does, that it heals and what becomes of limits: tests/e2e/t
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,11 @@ import pytest
 from redis import RedisError
 
 from ext_authz import api_key
-from tests.ext_authz.worlds import bearer
+from tests.ext_authz.worlds import NOW, bearer
 from tests.hostile.cases import ADMIN, AGENT, ask
 from tests.hostile.fort import Fort, until
-from tests.hostile.test_attacks import caller_of
+from tests.hostile.records import STORED
+from tests.hostile.test_attacks import caller_of, identity_of
 from tests.hostile.wire import Answer, read
 
 pytestmark = pytest.mark.e2e
@@ -80,6 +82,94 @@ def test_without_ext_authz_nobody_gets_in_not_even_to_public_routes(
     with how(fort, "ext_authz"):
         assert statuses(fort) == dict.fromkeys(REQUESTS, 503)
         assert fort.upstream.take() == []
+
+
+def test_a_slow_ext_authz_decides_as_ever(fort: Fort) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with fort.frozen("ext_authz"):
+            waiting = pool.submit(statuses, fort)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            assert fort.upstream.take() == []
+        assert waiting.result() == ALWAYS | {"known key": 200}
+
+
+NOT_YET, EXPIRED = "token-not-yet-valid", "token-expired"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "token", "key"),
+    [(3600, EXPIRED, "key-expired"), (-3600, NOT_YET, "key-not-yet-valid"), (10**9, EXPIRED, "key-expired")],
+)
+def test_a_clock_that_jumps_lets_nobody_in_whose_time_it_is_not(fort: Fort, seconds: int, token: str, key: str) -> None:
+    timed = ask("/admin", f"x-api-key: {STORED['for an hour'][0]}")
+    assert answer_to(fort, timed).status == 200
+    with fort.clock(seconds):
+        assert statuses(fort) == ALWAYS | {"known key": 200, "token": 401}
+        refusals = [answer_to(fort, sent).problem()["type"] for sent in (REQUESTS["token"], timed)]
+        assert refusals == [f"urn:gatectl:error:{token}", f"urn:gatectl:error:{key}"]
+        assert answer_to(fort, ask("/known", AGENT)).status == 200
+        issued_at = identity_of(fort.upstream.take()[-1])["iat"]
+        assert issued_at == NOW + seconds  # an upstream whose own clock is right refuses it
+    assert answer_to(fort, timed).status == 200
+
+
+def test_a_clock_that_jumps_ends_no_block(fort: Fort) -> None:
+    guess = ask("/open", "x-api-key: bad")
+    with fort.connect("127.0.3.1") as connection, connection.makefile("rb") as stream:
+        for _ in range(20):
+            connection.sendall(guess)
+            assert read(stream) is not None
+        for seconds in (3600, -3600):
+            with fort.clock(seconds):
+                connection.sendall(guess)
+                answer = read(stream)
+                assert answer is not None
+                assert answer.status == 429
+
+
+def opened(document: bytes) -> bytes:
+    """The same policy with every route public, in a format that is not known."""
+    policy = json.loads(document)
+    routes = {name: {"public": True} for name in policy["routes"]}
+    return json.dumps(policy | {"routes": routes, "format": 3}).encode()
+
+
+def under_traffic(fort: Fort, document: bytes, told: bytes) -> list[dict[str, int]]:
+    """What clients get while ext_authz gets this policy, until it has told in its log what came of it, and then."""
+    log, seen = fort.directory / "ext_authz.log", list[dict[str, int]]()
+    before = log.read_bytes().count(told)
+
+    def is_told() -> bool:
+        seen.append(statuses(fort))
+        return log.read_bytes().count(told) > before
+
+    (fort.directory / "current" / "authz.json").write_bytes(document)
+    until(is_told, "the policy was looked at")
+    return [*seen, statuses(fort)]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda _: b"",
+        lambda document: document[: len(document) // 2],
+        opened,
+        lambda document: document.replace(b'"routes"', b'"rules"'),
+    ],
+    ids=["empty", "cut off", "opened, in a later format", "an unknown field"],
+)
+def test_a_broken_policy_under_traffic_leaves_the_last_good_one_in_force(
+    fort: Fort, broken: Callable[[bytes], bytes]
+) -> None:
+    good = (fort.directory / "current" / "authz.json").read_bytes()
+    try:
+        seen = under_traffic(fort, broken(good), b"policy refused")
+    finally:
+        seen_after = under_traffic(fort, good, b"policy loaded")
+    assert all(one == ALWAYS | {"known key": 200} for one in (*seen, *seen_after))
+    callers = {caller_of(one).user for one in fort.upstream.take()}
+    assert callers == {None, "alice", "root"}
 
 
 @contextlib.contextmanager

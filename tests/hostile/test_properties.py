@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.ext_authz.worlds import AGENT_KEY, bearer, claims
 from tests.hostile.cases import ADMIN, AGENT, ALICE, CUSTOMER, NOBODY, ROOT, SHOP, Caller, ask
 from tests.hostile.families.identity import FORGED
-from tests.hostile.fort import ADMIN_KEY, Fort
+from tests.hostile.fort import Fort
 from tests.hostile.recorder import Seen
+from tests.hostile.records import ADMIN_KEY
 from tests.hostile.test_attacks import CREDENTIALS, caller_of
 from tests.hostile.wire import read
 

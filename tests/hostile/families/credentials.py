@@ -1,24 +1,29 @@
 """API keys and the ways to send them: none is let through because it is odd, doubled, or of yesterday."""
 
+import zlib
+
 from ext_authz import api_key
 from tests.ext_authz.worlds import AGENT_KEY, CUSTOMER_KEY, bearer
 from tests.hostile.cases import ADMIN, AGENT, ALICE, CUSTOMER, ROOT, Caller, Case, ask, passed, refused
-from tests.hostile.fort import ADMIN_KEY, STORED
+from tests.hostile.records import ADMIN_KEY, STORED
 
 STRANGER = api_key.mint()[0]
 
 
-def _resealed(key: str, index: int) -> str:
+def resealed(key: str, index: int) -> str:
     """A key with another letter in it, and a checksum that fits."""
     body = key.rpartition("_")[0]
+    index %= len(body)
     changed = body[:index] + ("a" if body[index] != "a" else "b") + body[index + 1 :]
-    return next(f"{changed}_{check:08x}" for check in [api_key.zlib.crc32(changed.encode())])
+    sealed = f"{changed}_{zlib.crc32(changed.encode()):08x}"
+    assert api_key.parse(sealed) is not None
+    return sealed
 
 
 BAD_KEYS = {
     "unknown": STRANGER,
-    "right id, wrong secret": _resealed(ADMIN_KEY, -1),
-    "right secret, wrong id": _resealed(ADMIN_KEY, 4),
+    "right id, wrong secret": resealed(ADMIN_KEY, -1),
+    "right secret, wrong id": resealed(ADMIN_KEY, len("gk_")),
     "wrong checksum": ADMIN_KEY[:-1] + ("0" if ADMIN_KEY[-1] != "0" else "1"),
     "stored hash": api_key.digest(ADMIN_KEY),
     "hash of a static key": api_key.digest(AGENT_KEY),
