@@ -20,6 +20,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"\d+\.\d+\.\d+\.\d+", "127.{b}.7.9"),
     (r"[^/ ]*:\d+", "{word}:4123"),
     (r"http://.*", "http://{word}.example:1/"),
+    (r"spiffe://.*", "spiffe://{word}.example/a"),
     (r"https?://.*/.*", "https://{word}.example/"),
     (r"https?://.*", "https://{word}.example"),
     (r"spiffe://.*", "spiffe://{word}/one"),
@@ -172,7 +173,8 @@ def environment(side: int, *chosen: Canary) -> dict[str, str]:
 
 
 def found_in(text: str, chosen: list[Canary]) -> list[str]:
-    """The canaries whose value stands in a text; a number inside of a digest is none."""
+    """The canaries whose value stands in a text; a number inside of a digest or of a place is none."""
+    text = re.sub(r"\.yaml:\d+:\d+", ".yaml", text)
     words = {value: canary for canary in chosen for value in canary.values if canary.telling}
     pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     hits = set(re.findall(rf"(?<![0-9a-f])(?:{pattern})(?![0-9a-f])", text)) if words else set()
