@@ -25,6 +25,7 @@ FRAGMENTS = {
     "gatectl apply PLAN",
     "gatectl plan --out",
     "gatectl rollback",
+    "gatectl dump REV",
     "gatectl explain",
     "gatectl import envoy",
     "gatectl import openapi",
