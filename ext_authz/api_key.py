@@ -15,7 +15,7 @@ import secrets
 import zlib
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -209,6 +209,15 @@ class KeyRecord(KeyProperties):
     """Id of the key that this one replaces."""
     successor: str | None = None
     """Id of the key that replaces this one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, data: Any) -> Any:
+        """Records were once written with a bare ``sha256``: their keys go on."""
+        if isinstance(data, dict) and "sha256" in data and "hash" not in data:
+            data = {**data, "hash": {"scheme": "sha256", "digest": data["sha256"]}}
+            del data["sha256"]
+        return data
 
 
 def redis_key(gateway: str) -> str:
