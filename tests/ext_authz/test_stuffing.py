@@ -27,8 +27,8 @@ from tests.serving.processes import Running, stage
 KEYS = 10_000
 FLOOD = 7950
 """How many of them come as fast as they can."""
-NOISE_MS = 1.0
-"""What the scheduler of a busy machine adds to one in twenty requests, attacked or not."""
+ROUNDS, UNDISTURBED = 12, 3
+"""A busy neighbour slows some rounds, an attack that works slows all of them: the best few tell."""
 ATTACKER, ELSEWHERE = "203.0.113.7", "192.0.2.7"
 LIMITS = Throttling(slow_after=10, refuse_after=50, window_ms=60_000, block_ms=300_000)
 Check = Callable[[bytes], Awaitable[bytes]]
@@ -155,16 +155,19 @@ async def test_ten_thousand_stolen_keys_neither_fill_the_memory_nor_slow_good_cl
     await crowd.work(in_turn(909))  # every tenth has one from beside the attacker with it
     a_good_one = cpu_seconds(pid) - computed
 
-    quiet, attacked = list[float](), list[float]()
-    for _ in range(10):  # in turn, so that both meet the same machine
-        quiet += await crowd.work(in_turn(50))
-        attacked += await crowd.work_while_guessed((KEYS - FLOOD - 1000 - LIMITS.refuse_after) // 10, 1)
+    rounds: list[tuple[list[float], list[float]]] = []
+    left = KEYS - FLOOD - 1000 - LIMITS.refuse_after
+    for number in range(ROUNDS):  # in turn, so that both meet the same machine
+        quiet = await crowd.work(in_turn(50))
+        guesses = left * (number + 1) // ROUNDS - left * number // ROUNDS
+        rounds.append((quiet, await crowd.work_while_guessed(guesses, 1)))
 
     assert crowd.refused[LIMITS.refuse_after :] == [429] * (KEYS - LIMITS.refuse_after)
-    figures = [(quantile(quiet, share), quantile(attacked, share)) for share in (0.5, 0.95)]
     assert megabytes(pid) - memory < 16
     assert a_guess < 1.3 * a_good_one, (a_guess, a_good_one)
-    assert all(after <= 2 * before + NOISE_MS for before, after in figures), figures
+    for share in (0.5, 0.95):
+        slower = sorted(quantile(attacked, share) / quantile(quiet, share) for quiet, attacked in rounds)
+        assert slower[UNDISTURBED - 1] <= 2, (share, slower)
 
 
 def quantile(values: list[float], share: float) -> float:
