@@ -24,7 +24,7 @@ authentication:
   jwt:
     - {{name: staff, issuer: "https://id.example", audiences: [api], jwks: {{local: true}}}}
 upstreams:
-  tickets: {{endpoints: ["127.0.0.1:{upstream_port}"]}}
+  tickets: {{endpoints: ["127.0.0.1:{upstream_port}"], circuit_breaker: {{ejection_time: 1s}}}}
 routes:
   - {{name: open, match: {{path: /open}}, upstream: tickets, access: public}}
   - {{name: tickets, match: {{path_prefix: /tickets}}, upstream: tickets, access: {{roles: [agent]}}}}
