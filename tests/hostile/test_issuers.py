@@ -99,13 +99,14 @@ class KeyServer:
     def __init__(self) -> None:
         self.answer, self.asked, self.sent = http(KEY_SET), 0, 0
         self._serving: set[asyncio.Task[None]] = set()
+        self._connections: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked += 1
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
-        await reader.readuntil(b"\r\n\r\n")
+        self._connections.append(writer)
         write = writer.write
 
         def counting(data: bytes) -> None:
@@ -114,20 +115,25 @@ class KeyServer:
 
         writer.write = counting  # type: ignore[method-assign]
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
                 await self.answer(writer)
             writer.close()
-        except asyncio.CancelledError:
-            writer.transport.abort()
         finally:
             self._serving.discard(task)
 
     async def close(self) -> None:
-        """End the answers that never would, and their connections."""
-        for task in self._serving:
+        """End the answers that never would, and all connections, those included that were only just accepted."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        serving = list(self._serving)
+        for task in serving:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await asyncio.sleep(0)
+        await asyncio.gather(*serving, return_exceptions=True)
+        for writer in self._connections:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 class World:
@@ -237,6 +243,7 @@ async def test_a_removed_key_takes_its_verified_tokens_with_it_at_the_next_refre
     await eventually(lambda: world.server.asked > asked + 1)
     assert await world.reason(authorization=GOOD) == "token-signature"
     following.cancel()
+    await asyncio.wait({following})
 
 
 async def test_a_flood_of_unknown_key_ids_asks_a_silent_server_once_and_delays_nobody_else(world: World) -> None:
