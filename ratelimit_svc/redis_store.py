@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from ratelimit_svc import algorithms, telemetry
 from ratelimit_svc.batching import Batcher
 from ratelimit_svc.breaker import Breaker
+from ratelimit_svc.local_store import wall_clock_ms
 from ratelimit_svc.store import Charge, Reading, StoreUnavailableError, Terms, Verdict
 
 BATCH = 256
@@ -101,7 +102,7 @@ class RedisStore:
         return replies
 
     async def _evaluate(self, batch: Sequence[Sequence[Charge]]) -> list[Any]:
-        commands = []
+        commands, now_ms = [], wall_clock_ms()
         for charges in batch:
             command: list[str | int] = ["EVALSHA", self._sha, len(charges)]
             command += [charge.key for charge in charges]
@@ -109,7 +110,7 @@ class RedisStore:
                 terms = charge.terms
                 burst = -1 if terms.burst is None else terms.burst
                 command += (terms.algorithm, charge.mode, charge.hits, terms.requests, terms.window_ms, burst)
-                command.append("")
+                command.append(algorithms.particulars(charge, now_ms))
             commands.append(command)
         return await self._exchange(commands)
 
