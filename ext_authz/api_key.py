@@ -14,12 +14,12 @@ import re
 import secrets
 import zlib
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from ext_authz.policy import DEFAULT_KEY_PREFIX, MAX_NAME_LENGTH, is_name
+from ext_authz.policy import DEFAULT_KEY_PREFIX, MAX_NAME_LENGTH, Network, is_name
 
 PREFIX = r"[a-z][a-z0-9]{0,15}"
 """What a prefix looks like, as a regular expression."""
@@ -161,19 +161,10 @@ def _note(value: str) -> str:
     return value
 
 
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32") from None
-
-
 IdentityName = Annotated[str, AfterValidator(_identity_name)]
 Note = Annotated[str, AfterValidator(_note)]
 """Text for people."""
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
-Network = Annotated[str, AfterValidator(_network)]
-"""A CIDR block (RFC 4632), IPv4 or IPv6, no bits set beyond its length; one address is a block too."""
 
 
 class KeyProperties(BaseModel):

@@ -1,28 +1,39 @@
 """The service's own settings, beside those that every service has."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ext_authz.api_key import Peppers
 from serving.settings import AUDIT, Setting, optional_path, redis_url
+
+if TYPE_CHECKING:
+    from ext_authz.api_key import Peppers
 
 PEPPER_FILE_BYTES = 1 << 16
 
 
-def pepper_file(text: str) -> Peppers:
-    """The peppers in a file; an empty name is no file. Raises ValueError."""
+def peppers(text: str) -> "Peppers | None":
+    """Peppers, one a line; None for an empty text. Raises ValueError."""
+    if not text.strip():
+        return None
+    from ext_authz.api_key import Peppers  # noqa: PLC0415 - with the policy, which the parent process does without
+
+    return Peppers.read(text)
+
+
+def pepper_file(text: str) -> "Peppers | None":
+    """The peppers in a file; None for an empty name, which is no file. Raises ValueError."""
     if not text:
-        return Peppers()
+        return None
     try:
         with Path(text).open("rb") as file:
-            peppers = Peppers.read(file.read(PEPPER_FILE_BYTES).decode("ascii"))
+            found = peppers(file.read(PEPPER_FILE_BYTES).decode("ascii"))
     except UnicodeDecodeError:
         raise ValueError("must name a file of ASCII text") from None
     except OSError as error:
         raise ValueError(f"must name a file that can be read: {error.strerror}") from None
-    if not peppers:
+    if found is None:
         raise ValueError("must name a file with a pepper in it")
-    return peppers
+    return found
 
 
 SETTINGS: tuple[Setting[Any], ...] = (
@@ -35,5 +46,5 @@ SETTINGS: tuple[Setting[Any], ...] = (
         "PEM file of EC P-256 private keys: the first signs x-gate-identity, all are published",
     ),
     Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
-    Setting("pepper", Peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
+    Setting("pepper", peppers, "", "a pepper of API keys, after those of the file", secret=True),
 )
