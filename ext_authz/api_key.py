@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from ext_authz import peppers
 from ext_authz.policy import DEFAULT_KEY_PREFIX, MAX_NAME_LENGTH, Network, is_name
 
 PREFIX = r"[a-z][a-z0-9]{0,15}"
@@ -26,9 +27,6 @@ PREFIX = r"[a-z][a-z0-9]{0,15}"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _KEY = re.compile(rf"{PREFIX}_([a-z0-9]{{12}})_[a-z0-9]{{50}}_[0-9a-f]{{8}}")
 _NO_DIGEST = "0" * 64
-PEPPER_LENGTH = 32
-"""Least length of a pepper, in characters: a short one could be guessed from its fingerprint."""
-MAX_PEPPERS = 16
 
 
 class ParsedKey(NamedTuple):
@@ -102,13 +100,8 @@ class Peppers:
 
     @classmethod
     def read(cls, text: str) -> "Peppers":
-        """One on each line; blank lines are nothing. Raises ValueError with a sentence that quotes none."""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if any(not re.fullmatch(f"[!-~]{{{PEPPER_LENGTH},}}", line) for line in lines):
-            raise ValueError(f"must hold one pepper a line: {PEPPER_LENGTH} or more ASCII characters without spaces")
-        if len(lines) > MAX_PEPPERS:
-            raise ValueError(f"must hold {MAX_PEPPERS} peppers at most")
-        return cls(lines)
+        """Those of a text, as :func:`ext_authz.peppers.read` has them. Raises ValueError."""
+        return cls(peppers.read(text))
 
     def __bool__(self) -> bool:
         """Whether there are any."""

@@ -119,15 +119,11 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         throttle = await stack.enter_async_context(share_failures(redis, policies))
         uses = await stack.enter_async_context(follow_uses(redis))
         signing = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
-        keys = KeySet(redis, _peppers(values), uses)
+        keys = KeySet(redis, Peppers(values["pepper_file"] + values["pepper"]), uses)
         authenticators = table(keys, sources, denylists)
         yield Authorization(
             policies, authenticators, identity_tokens=IdentityTokens(signing), trail=trail, throttle=throttle
         ).register
-
-
-def _peppers(values: Values) -> Peppers:
-    return (values["pepper_file"] or Peppers()) + (values["pepper"] or Peppers())
 
 
 WORKER = Worker(

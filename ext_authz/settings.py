@@ -1,37 +1,26 @@
 """The service's own settings, beside those that every service has."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ext_authz import peppers
 from serving.settings import AUDIT, Setting, optional_path, redis_url
-
-if TYPE_CHECKING:
-    from ext_authz.api_key import Peppers
 
 PEPPER_FILE_BYTES = 1 << 16
 
 
-def peppers(text: str) -> "Peppers | None":
-    """Peppers, one a line; None for an empty text. Raises ValueError."""
-    if not text.strip():
-        return None
-    from ext_authz.api_key import Peppers  # noqa: PLC0415 - with the policy, which the parent process does without
-
-    return Peppers.read(text)
-
-
-def pepper_file(text: str) -> "Peppers | None":
-    """The peppers in a file; None for an empty name, which is no file. Raises ValueError."""
+def pepper_file(text: str) -> tuple[str, ...]:
+    """The peppers in a file; an empty name is no file. Raises ValueError."""
     if not text:
-        return None
+        return ()
     try:
         with Path(text).open("rb") as file:
-            found = peppers(file.read(PEPPER_FILE_BYTES).decode("ascii"))
+            found = peppers.read(file.read(PEPPER_FILE_BYTES).decode("ascii"))
     except UnicodeDecodeError:
         raise ValueError("must name a file of ASCII text") from None
     except OSError as error:
         raise ValueError(f"must name a file that can be read: {error.strerror}") from None
-    if found is None:
+    if not found:
         raise ValueError("must name a file with a pepper in it")
     return found
 
@@ -46,5 +35,5 @@ SETTINGS: tuple[Setting[Any], ...] = (
         "PEM file of EC P-256 private keys: the first signs x-gate-identity, all are published",
     ),
     Setting("pepper-file", pepper_file, "", "file of the peppers of API keys, one a line, the newest first"),
-    Setting("pepper", peppers, "", "a pepper of API keys, after those of the file", secret=True),
+    Setting("pepper", peppers.read, "", "a pepper of API keys, after those of the file", secret=True),
 )

@@ -12,7 +12,9 @@ EXIT_USAGE = 64
 """EX_USAGE of sysexits.h."""
 
 T = TypeVar("T")
-_PLAIN_REDIS = re.compile(r"redis://[a-z0-9.-]+(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[0-9]{1,4})?")
+_PLAIN_REDIS = re.compile(
+    r"redis://(?:[\w.-]*:[\w.-]*@)?[a-z0-9.-]+(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[0-9]{1,4})?", re.ASCII
+)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def test_a_parent_process_does_without_what_only_workers_need(package: str) -> N
         import sys
         from {package}.service import SERVICE
         from serving import settings, supervisor
-        values = settings.read("x", settings.SERVING + SERVICE.settings, ["--state-dir", "/"], {{}})
+        given = {{"X_STATE_DIR": "/", "X_REDIS_URL": "redis://:Pass-word_1@127.0.0.1:6379/0", "X_PEPPER": "p" * 32}}
+        values = settings.read("x", settings.SERVING + SERVICE.settings, [], given)
         SERVICE.pages(values)
         print(*{{module.partition(".")[0] for module in sys.modules}})
     """
