@@ -277,9 +277,7 @@ def test_render_writes_the_files_that_apply_would(tmp_path: Path, gatectl: Run) 
 def test_a_key_to_explain_need_not_be_in_a_process_list(tmp_path: Path, gatectl: Run, how: str) -> None:
     (tmp_path / "key").write_text("a-key-of-nobody\n")
     given = how.replace("@", f"@{tmp_path}/")
-    result = gatectl(
-        "explain", "/healthz", "--key", given, "-f", str(EXAMPLE), "-o", "json", stdin="a-key-of-nobody\n"
-    )
+    result = gatectl("explain", "/healthz", "--key", given, "-f", str(EXAMPLE), "-o", "json", stdin="a-key-of-nobody\n")
     document = json.loads(result.stdout)
     assert document["answer"]["reason"] == "key-invalid"
     assert document["credential"] == {"header": "x-api-key", "value": "(the key)", "filled_in": []}
