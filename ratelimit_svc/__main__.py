@@ -2,7 +2,7 @@
 
 import sys
 
-from ratelimit_svc.server import SERVICE
+from ratelimit_svc.service import SERVICE
 from serving.supervisor import main as supervise
 
 

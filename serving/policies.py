@@ -10,17 +10,10 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import Generic, Protocol, TypeVar
 
 import pydantic
 import watchfiles
-
-if TYPE_CHECKING:
-    from serving.service import PolicyT
-else:
-    from typing import TypeVar
-
-    PolicyT = TypeVar("PolicyT")
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +24,17 @@ RECHECK_MS = 1000
 """The files are looked at this often even when no event came: a lost event must not leave a stale policy."""
 REASONS = 3
 """Mistakes in a document that are told, of those there are."""
+
+
+class Document(Protocol):
+    """A policy document as far as this package cares: it names its revision."""
+
+    @property
+    def revision(self) -> str:
+        """The revision of the gateway that the document belongs to."""
+
+
+PolicyT = TypeVar("PolicyT", bound=Document)
 
 
 class PolicyBook(Generic[PolicyT]):
