@@ -25,7 +25,6 @@ from bench.wrk import BenchError
 from ext_authz.server import SERVICE
 from gatectl.runtime.binaries import redis_server
 from serving import settings
-from serving.policies import PolicyBook
 
 START_SECONDS = 10.0
 CALLS = 2_000
@@ -47,10 +46,8 @@ def measure(rounds: int, say: Callable[[str], None], *, keys: int = world.KEYS, 
 async def _measure(
     directory: Path, url: str, made: world.World, rounds: int, calls: int, say: Callable[[str], None]
 ) -> list[Cost]:
-    values = settings.read(
-        "ext-authz", (*settings.SERVING, *SERVICE.settings), ["--state-dir", str(directory), "--redis-url", url], {}
-    )
-    book = PolicyBook(directory, SERVICE.policy_file, SERVICE.load_policy)
+    values = settings.read("ext-authz", SERVICE.all_settings, ["--state-dir", str(directory), "--redis-url", url], {})
+    book = SERVICE.open_book(values)
     book.refresh()
     figures: dict[str, list[float]] = {}
     async with SERVICE.worker(values, book) as register:

@@ -6,6 +6,8 @@ So the last few revisions stay loaded; a document that does not load leaves what
 """
 
 import asyncio
+import errno
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +37,8 @@ REASONS = 3
 
 class PolicyBook(Generic[PolicyT]):
     """Loaded policies by revision. Reading never blocks; a new policy becomes visible whole or not at all."""
+
+    _slots: tuple[str, ...] = SLOTS
 
     def __init__(self, state_dir: Path, policy_file: str, load: Callable[[bytes], PolicyT]) -> None:
         self._state_dir, self._file, self._load = state_dir, policy_file, load
@@ -68,24 +72,35 @@ class PolicyBook(Generic[PolicyT]):
     def refresh(self) -> bool:
         """Read both slots. True when anything changed: a policy was loaded or refused, or a slot moved."""
         changed = False
-        for slot in SLOTS:
-            directory = self._state_dir / slot
+        for slot in self._slots:
             try:
-                document = (directory / self._file).read_bytes()
+                document = self._read(slot)
             except OSError as error:
                 self._seen.pop(slot, None)
-                # no `next` is the usual state, no `current` means nothing was applied yet; a slot without a
-                # document, or with one that cannot be read, is a mistake
-                if directory.is_symlink() or directory.is_dir():
-                    changed |= self._refuse(slot, f"{self._file} cannot be read: {error.strerror}")
-                else:
-                    changed |= self._vacate(slot)
+                changed |= self._refuse(slot, f"{self._file} cannot be read: {error.strerror}")
                 continue
-            if self._seen.get(slot) != document:
+            if document is None:
+                self._seen.pop(slot, None)
+                changed |= self._vacate(slot)
+            elif self._seen.get(slot) != document:
                 self._seen[slot] = document
                 self._take(slot, document)
                 changed = True
         return changed
+
+    def _read(self, slot: str) -> bytes | None:
+        """The document in a slot; None for an empty slot. Raises OSError when there should be one.
+
+        No `next` is the usual state, no `current` means nothing was applied yet; a slot without a document, or with
+        one that cannot be read, is a mistake.
+        """
+        directory = self._state_dir / slot
+        try:
+            return (directory / self._file).read_bytes()
+        except OSError:
+            if directory.is_symlink() or directory.is_dir():
+                raise
+            return None
 
     def _vacate(self, slot: str) -> bool:
         rejected = self.rejected.pop(slot, None)
@@ -145,6 +160,35 @@ class PolicyBook(Generic[PolicyT]):
             await asyncio.sleep(RECHECK_MS / 1000)
             if self.refresh():
                 yield
+
+
+class FilesBook(PolicyBook[PolicyT]):
+    """The policy that all files of one directory make together: a ConfigMap, or a directory somebody edits.
+
+    There is one slot, ``current``, and its document is JSON, ``{name: text}``; a byte that is no UTF-8 stands in a text
+    as a lone surrogate. A directory without such files is a mistake and leaves the last good policy in force.
+    """
+
+    _slots = SLOTS[:1]
+
+    def __init__(self, directory: Path, suffixes: tuple[str, ...], load: Callable[[bytes], PolicyT]) -> None:
+        super().__init__(directory, f"*{suffixes[0]}", load)
+        self._suffixes = suffixes
+
+    def _read(self, slot: str) -> bytes:  # noqa: ARG002 - there is only one
+        return json.dumps(self.texts(self._state_dir, self._suffixes)).encode()
+
+    @staticmethod
+    def texts(directory: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+        """The files of a directory that are not hidden and end so: name → text. Raises OSError, also for none."""
+        found = {
+            path.name: path.read_bytes().decode(errors="surrogateescape")
+            for path in sorted(directory.iterdir())
+            if path.suffix in suffixes and not path.name.startswith(".")
+        }
+        if not found:
+            raise FileNotFoundError(errno.ENOENT, "there is none")
+        return found
 
 
 def _tell(listener: Callable[[PolicyT], None], policy: PolicyT) -> None:

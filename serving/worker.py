@@ -44,7 +44,7 @@ def run(service: Service[PolicyT], values: Values, address: str, report: Path) -
 
 async def _serve(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
     asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-    policies = PolicyBook(values["state_dir"], service.policy_file, service.load_policy)
+    policies = service.open_book(values)
     policies.refresh()
     server = grpc.aio.server(options=GRPC_OPTIONS)
     health_servicer = health.aio.HealthServicer()
