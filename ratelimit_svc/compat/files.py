@@ -131,7 +131,7 @@ class _File:
         domain = self._text(tree, "domain")
         if "domain" in tree.fields:
             self.domain_at = tree.fields["domain"][0]
-        if not domain:
+        if not domain and isinstance(self._field(tree, "domain"), Leaf | None):
             self._wrong(self.domain_at, "the domain must not be missing or empty")
         return domain, self._descriptors(tree)
 
