@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratelimit_svc.compat.config import Config, Entry, Found, Rate, Rule, label
-from ratelimit_svc.policy import Limit
-from ratelimit_svc.rules import MAX_DESCRIPTORS, Mistake
-from ratelimit_svc.store import Charge, Verdict
+from ratelimit_svc.rules import Mistake, check_call
+from ratelimit_svc.store import Charge, Terms, Verdict
 
 MAX_HITS = 2**33
 """Larger addends are cut to this: above every rate, so refused for the rest of the window either way."""
@@ -85,12 +84,7 @@ def select(config: Config, domain: str, asked: Sequence[Asked]) -> list[Counted 
 
     Raises Mistake for a call without domain or descriptors, with too many, or with an impossible override.
     """
-    if not domain:
-        raise Mistake("no_domain", "the domain must not be empty")
-    if not asked:
-        raise Mistake("no_descriptors", "a call must carry a descriptor")
-    if len(asked) > MAX_DESCRIPTORS:
-        raise Mistake("too_many_descriptors", f"a call may carry at most {MAX_DESCRIPTORS} descriptors")
+    check_call(domain, asked)
     found = [_find(config, domain, one) for one in asked]
     replaced = {name for one in found if one is not None for name in one.rule.replaces}
     return [
@@ -113,30 +107,32 @@ def _find(config: Config, domain: str, asked: Asked) -> Found | None:
 def store_key(domain: str, counted: Sequence[Sequence[str]], rate: Rate) -> str:
     """The store's key of a counter: a hash of JSON, so no two descriptors share one by their spelling.
 
-    The rate's requests are not in it: a raised limit takes effect at once. The braces keep all counters of a domain
-    in one cluster slot, because one script charges several of them.
+    The rate's requests are not in it: a raised limit takes effect at once. The braces pin a descriptor's counters to
+    one cluster slot.
     """
-    slot = hashlib.blake2b(domain.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    identity = json.dumps([counted, rate.window_s], separators=(",", ":")).encode()
-    return f"gatectl:{{compat:{slot}}}:rl:{hashlib.blake2b(identity, digest_size=20).hexdigest()}"
+    identity = json.dumps(["compat", domain, counted], separators=(",", ":")).encode()
+    return f"gatectl:rl:{{{hashlib.blake2b(identity, digest_size=20).hexdigest()}}}:{rate.window_s * 1000}"
 
 
 def charges(counted: Sequence[Counted | None]) -> list[Charge]:
     """What to ask of the store. Descriptors about the same counter are charged together."""
-    hits: dict[str, tuple[int, int]] = {}
+    sums: dict[str, int] = {}
+    windows: dict[str, int] = {}
     for one in counted:
         if one is not None and one.key is not None:
             assert one.found.rule.rate is not None
-            before = hits.get(one.key, (0, 0))[0]
-            hits[one.key] = (before + _hits(one.asked), one.found.rule.rate.window_s)
+            sums[one.key] = sums.get(one.key, 0) + _hits(one.asked)
+            windows[one.key] = one.found.rule.rate.window_s * 1000
     return [
-        Charge(key, Limit(algorithm="fixed_window", requests=CEILING, window_ms=window_s * 1000, per=("route",)), total)
-        for key, (total, window_s) in hits.items()
+        Charge(key, Terms("fixed_window", CEILING, windows[key]), abs(hits), "add" if hits >= 0 else "give_back")
+        for key, hits in sums.items()
     ]
 
 
 def _hits(asked: Asked) -> int:
-    return 0 if asked.refund else min(asked.hits, MAX_HITS)
+    """What a descriptor adds to its counter; negative for what it gives back."""
+    hits = min(asked.hits, MAX_HITS)
+    return -hits if asked.refund else hits
 
 
 def conclude(
@@ -152,7 +148,7 @@ def conclude(
         before = after = 0
         if one.key is not None:  # descriptors about one counter are charged one after the other
             before = counts[one.key]
-            after = counts[one.key] = before + _hits(one.asked)
+            after = counts[one.key] = max(0, before + _hits(one.asked))
         statuses.append(_status(one, before, after, verdict.now_ms))
     refuses = [status for status in statuses if status is not None and status.over and not status.rule.quota]
     quotas = [status for status in statuses if status is not None and status.rule.quota]

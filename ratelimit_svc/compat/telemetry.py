@@ -47,7 +47,7 @@ def split(status: Status) -> dict[str, int]:
     """The hits of a call by kind. Hits of a call that crosses a threshold are on both sides of it."""
     assert status.rule.rate is not None
     limit, before, after = status.rule.rate.requests, status.before, status.after
-    hits, near = after - before, limit * 8 // 10
+    hits, near = max(0, after - before), limit * 8 // 10
     exceeded = status.over or status.shadowed
     over = min(hits, after - limit) if exceeded else 0
     return {

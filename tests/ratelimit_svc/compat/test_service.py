@@ -124,6 +124,15 @@ async def test_an_unknown_domain_is_let_through(ask):
     assert (answer.overall_code, list(answer.statuses)) == (OK, [Response.DescriptorStatus(code=OK)])
 
 
+async def test_what_is_given_back_can_be_had_again_and_is_never_refused(ask):
+    refund = call("day", hits_addend=5)
+    refund.descriptors[0].MergeFromString(b"\x20\x01")  # is_negative_hits
+    asked = [call("day", hits_addend=4), refund, call("day", hits_addend=2), refund, refund, call("day", hits_addend=3)]
+    answers = [await ask(request) for request in asked]
+    assert [answer.overall_code for answer in answers] == [OVER, OK, OK, OK, OK, OVER]
+    assert [answer.statuses[0].limit_remaining for answer in answers] == [0, 2, 0, 2, 2, 0]
+
+
 async def test_addends_without_end_and_long_values_are_decided(ask):
     request = call("day", "week")
     request.descriptors[0].hits_addend.value = 2**64 - 1
