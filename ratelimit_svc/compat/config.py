@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ratelimit_svc.compat.yaml_tree import Place
+
 UNIT_SECONDS = {
     "second": 1,
     "minute": 60,
@@ -89,6 +91,7 @@ class Node:
     share_threshold: bool = False
     value_to_metric: bool = False
     level: "Level" = field(default_factory=lambda: Level(()))
+    place: Place | None = None
 
     @property
     def has_wildcard(self) -> bool:

@@ -111,7 +111,9 @@ def _level(path: str, drafts: list[_Draft], findings: list[Finding]) -> Level:
                 detailed_metric=flags["detailed_metric"],
             )
         )
-        nodes.append(Node(draft.key, draft.value, rule, flags["share_threshold"], flags["value_to_metric"], level))
+        nodes.append(
+            Node(draft.key, draft.value, rule, flags["share_threshold"], flags["value_to_metric"], level, draft.place)
+        )
     return Level(nodes)
 
 

@@ -80,6 +80,7 @@ def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
         "ext_authz.condition",
         "ext_authz.api_key",
         "ext_authz.revocation",
+        "ratelimit_svc.compat",
         "ratelimit_svc.policy",
     }
     known = {

@@ -29,6 +29,7 @@ FRAGMENTS = {
     "gatectl explain",
     "gatectl import envoy",
     "gatectl import openapi",
+    "gatectl import ratelimit",
     "gatectl keys",
     "gatectl keys create",
     "gatectl tokens mint",
@@ -79,6 +80,9 @@ def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(gateway.spec, desk / name)
     shutil.copy(SPEC.with_name(".gatectl-lint.yaml"), desk)
     (desk / "prod.yaml").write_text("listener: {max_connections: 5000}\n")
+    (desk / "ratelimit.yaml").write_text(
+        "domain: d\ndescriptors: [{key: user, rate_limit: {unit: day, requests_per_unit: 9}}]\n"
+    )
     (desk / "openapi.yaml").write_text(
         "openapi: 3.1.0\ninfo: {title: Pets}\npaths: {/pets: {get: {operationId: list}}}\n"
     )
