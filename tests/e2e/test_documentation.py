@@ -40,6 +40,7 @@ NEEDS = {
     "gatectl keys import keys.jsonl": ("gatectl keys export --to keys.jsonl",),
     "gatectl keys import keys.jsonl --dry-run": ("gatectl keys export --to keys.jsonl",),
     "gatectl keys import - -f gateway.yaml < keys.jsonl": ("gatectl keys export --to keys.jsonl",),
+    "gatectl plan -f gateway.yaml -f limits.yaml": ("gatectl import ratelimit ratelimit.yaml --to limits.yaml",),
     "gatectl apply plan.json": ("gatectl plan --out plan.json",),
     "gatectl rollback --auto-approve": (
         "gatectl apply -f gateway.yaml -f prod.yaml --auto-approve",
@@ -116,6 +117,7 @@ def test_a_documented_command_does_what_it_should(
     monkeypatch.chdir(desk)
     for leftover in ("orders", "rendered"):
         shutil.rmtree(desk / leftover, ignore_errors=True)
+    (desk / "limits.yaml").unlink(missing_ok=True)
     (desk / "orders").mkdir()
     if line == "gatectl init":
         (desk / "gateway.yaml").unlink()
