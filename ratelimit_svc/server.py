@@ -19,11 +19,10 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.redis_store import RedisStore
 from ratelimit_svc.rules import Mistake, NotLoaded
-from ratelimit_svc.settings import SETTINGS
 from ratelimit_svc.store import StoreUnavailableError
 from serving.policies import PolicyBook
-from serving.service import Register, Service
-from serving.settings import Values
+from serving.settings import Values, audit_files
+from serving.worker import Register, Worker
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +89,7 @@ class RateLimitService(AnsweringService):
 @contextlib.asynccontextmanager
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
     """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
-    directory = values["audit_dir"] or values["state_dir"] / "audit"
-    writer = Writer(directory, "ratelimit_svc", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
-    trail = Trail(writer, telemetry.AUDIT_LOST.inc)
+    trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
     store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
     await store.start()
     try:
@@ -103,11 +100,9 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         await asyncio.to_thread(trail.close)
 
 
-SERVICE = Service(
-    name="ratelimit_svc",
+WORKER = Worker(
     grpc_service=envoy_api.SERVICE,
     policy_file="limits.json",
     load_policy=policy.load,
-    worker=open_worker,
-    settings=SETTINGS,
+    opened=open_worker,
 )

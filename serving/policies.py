@@ -6,23 +6,17 @@ So the last few revisions stay loaded; a document that does not load leaves what
 """
 
 import asyncio
-import errno
 import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import Generic, Protocol, TypeVar
 
 import pydantic
 import watchfiles
 
-if TYPE_CHECKING:
-    from serving.service import PolicyT
-else:
-    from typing import TypeVar
-
-    PolicyT = TypeVar("PolicyT")
+from serving.text_files import text_files
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +27,17 @@ RECHECK_MS = 1000
 """The files are looked at this often even when no event came: a lost event must not leave a stale policy."""
 REASONS = 3
 """Mistakes in a document that are told, of those there are."""
+
+
+class Document(Protocol):
+    """A policy document as far as this package cares: it names its revision."""
+
+    @property
+    def revision(self) -> str:
+        """The revision of the gateway that the document belongs to."""
+
+
+PolicyT = TypeVar("PolicyT", bound=Document)
 
 
 class PolicyBook(Generic[PolicyT]):
@@ -176,19 +181,7 @@ class FilesBook(PolicyBook[PolicyT]):
         self._suffixes = suffixes
 
     def _read(self, slot: str) -> bytes:  # noqa: ARG002 - there is only one
-        return json.dumps(self.texts(self._state_dir, self._suffixes)).encode()
-
-    @staticmethod
-    def texts(directory: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
-        """The files of a directory that are not hidden and end so: name → text. Raises OSError, also for none."""
-        found = {
-            path.name: path.read_bytes().decode(errors="surrogateescape")
-            for path in sorted(directory.iterdir())
-            if path.suffix in suffixes and not path.name.startswith(".")
-        }
-        if not found:
-            raise FileNotFoundError(errno.ENOENT, "there is none")
-        return found
+        return json.dumps(text_files(self._state_dir, self._suffixes)).encode()
 
 
 def _tell(listener: Callable[[PolicyT], None], policy: PolicyT) -> None:

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
-
-from redis.asyncio import ConnectionPool
+from typing import Any, Generic, NoReturn, TypedDict, TypeVar
 
 EXIT_USAGE = 64
 """EX_USAGE of sysexits.h."""
 
 T = TypeVar("T")
+_PLAIN_REDIS = re.compile(
+    r"redis://(?:[\w.-]*:[\w.-]*@)?[a-z0-9.-]+(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[0-9]{1,4})?", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ def optional_path(text: str) -> Path | None:
 
 def redis_url(text: str) -> str:
     """A URL that redis-py understands. The message never repeats it: it may hold a password."""
+    if _PLAIN_REDIS.fullmatch(text):  # good as it is, and no reason to import redis-py into a parent process
+        return text
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - see above
+
     try:
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
     except (ValueError, TypeError):  # TypeError: an option after the ? that a connection does not know
@@ -138,6 +143,20 @@ AUDIT = (
     Setting("audit-keep", whole_number(1, 1000), "10", "full files of the audit trail that are kept"),
 )
 """What a service has that writes an audit trail."""
+
+
+class AuditFiles(TypedDict):
+    """Where an audit trail goes, the size in bytes at which a file is full, and how many full ones are kept."""
+
+    directory: Path
+    max_bytes: int
+    keep: int
+
+
+def audit_files(values: Values) -> AuditFiles:
+    """What ``AUDIT`` says; all workers of a service on this machine share these files."""
+    directory = values["audit_dir"] or values["state_dir"] / "audit"
+    return AuditFiles(directory=directory, max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
 
 
 class _Parser(argparse.ArgumentParser):

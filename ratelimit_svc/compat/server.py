@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from audit.trail import Trail
@@ -14,7 +13,7 @@ from ratelimit_svc import redis_store, telemetry
 from ratelimit_svc.compat import envoy_api, files
 from ratelimit_svc.compat.config import Config
 from ratelimit_svc.compat.limiter import CompatLimiter
-from ratelimit_svc.compat.settings import COMPAT_CONFIG, SETTINGS
+from ratelimit_svc.compat.service import COMPAT_CONFIG
 from ratelimit_svc.compat.telemetry import CONFIG_LOADS
 from ratelimit_svc.envoy_api import SERVICE as GRPC_SERVICE
 from ratelimit_svc.envoy_api import handler
@@ -22,8 +21,8 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis_store import RedisStore
 from ratelimit_svc.server import AnsweringService
 from serving.policies import FilesBook, PolicyBook
-from serving.service import Register, Service
-from serving.settings import Values
+from serving.settings import Values, audit_files
+from serving.worker import Register, Worker
 
 log = logging.getLogger(__name__)
 
@@ -54,18 +53,7 @@ def load(document: bytes, *, merge_domains: bool = False) -> Config:
     return loaded.config
 
 
-def mistakes(values: Values) -> list[str]:
-    """What keeps the service from starting: every mistake in the files, or that there are none."""
-    try:
-        files.load(FilesBook.texts(values[COMPAT_CONFIG.key], files.SUFFIXES), merge_domains=values["merge_domains"])
-    except files.ConfigError as error:
-        return [str(finding) for finding in error.findings]
-    except OSError as error:
-        return [f"the configuration files cannot be read: {error.strerror}"]
-    return []
-
-
-def book(values: Values) -> FilesBook[Config]:
+def _book(values: Values, _: Worker[Config]) -> FilesBook[Config]:
     """The files of the directory, followed."""
 
     def counted(document: bytes) -> Config:
@@ -77,7 +65,7 @@ def book(values: Values) -> FilesBook[Config]:
         CONFIG_LOADS.labels("loaded").inc()
         return config
 
-    return FilesBook(Path(values[COMPAT_CONFIG.key]), files.SUFFIXES, counted)
+    return FilesBook(values[COMPAT_CONFIG.key], files.SUFFIXES, counted)
 
 
 @contextlib.asynccontextmanager
@@ -86,8 +74,7 @@ async def open_worker(values: Values, configs: PolicyBook[Config]) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         trail = None
         if values["audit_dir"] is not None:
-            limits = {"max_bytes": values["audit_max_mib"] << 20, "keep": values["audit_keep"]}
-            trail = Trail(Writer(values["audit_dir"], "ratelimit_svc", **limits), telemetry.AUDIT_LOST.inc)
+            trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
             stack.push_async_callback(asyncio.to_thread, trail.close)
         store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
         stack.push_async_callback(store.close)
@@ -98,12 +85,10 @@ async def open_worker(values: Values, configs: PolicyBook[Config]) -> AsyncItera
         yield lambda server: server.add_generic_rpc_handlers((handler(service.should_rate_limit),))
 
 
-SERVICE = Service(
-    name="ratelimit_svc",
+WORKER = Worker(
     grpc_service=GRPC_SERVICE,
-    directory=COMPAT_CONFIG,
-    book=book,
-    mistakes=mistakes,
-    worker=open_worker,
-    settings=SETTINGS,
+    policy_file=f"*{files.SUFFIXES[0]}",
+    load_policy=load,
+    opened=open_worker,
+    book=_book,
 )

@@ -101,8 +101,8 @@ def desk(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_a_shell(line: str) -> bool:
-    """Pipes and redirections need one, and a rehearsal wants a process of its own."""
-    return any(sign in line for sign in "|>$<;&") or line.startswith(("gatectl explain", "gatectl test"))
+    """Pipes and redirections need one."""
+    return any(sign in line for sign in "|>$<;&")
 
 
 @pytest.mark.parametrize("line", documented())

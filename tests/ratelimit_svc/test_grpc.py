@@ -10,7 +10,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from audit.reading import Question, search
 from ratelimit_svc.policy import Policy
-from ratelimit_svc.server import SERVICE
+from ratelimit_svc.server import WORKER
+from ratelimit_svc.settings import SETTINGS
 from serving import settings
 from tests.ratelimit_svc.conftest import a_limit
 
@@ -30,10 +31,10 @@ LIMITS = {
 @contextlib.asynccontextmanager
 async def running(policies, redis_url, state_dir):
     """The service's stub, on a server in this process."""
-    values = settings.read("ratelimit-svc", SERVICE.settings, ["--redis-url", redis_url, "--store-deadline", "1"], {})
+    values = settings.read("ratelimit-svc", SETTINGS, ["--redis-url", redis_url, "--store-deadline", "1"], {})
     values["state_dir"] = state_dir
     server = grpc.aio.server()
-    async with SERVICE.worker(values, policies) as register:
+    async with WORKER.opened(values, policies) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -12,10 +12,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from ratelimit_svc.compat import files
 from ratelimit_svc.compat.config import Rate, Rule
 from ratelimit_svc.compat.engine import UNLIMITED, Decision, Status
-from ratelimit_svc.compat.server import SERVICE
+from ratelimit_svc.compat.server import WORKER
+from ratelimit_svc.compat.service import SERVICE
 from ratelimit_svc.compat.telemetry import RuleHits, split
 from serving import settings
-from serving.policies import FilesBook
+from serving.text_files import text_files
 
 Response = rls_pb2.RateLimitResponse
 OK, OVER = Response.OK, Response.OVER_LIMIT
@@ -35,10 +36,10 @@ async def running(redis_url, directory, *flags):
     (directory / "c.yaml").write_text(FILE)
     flags = ("--compat-config", str(directory), "--redis-url", redis_url, "--store-deadline", "1", *flags)
     values = settings.read("ratelimit-svc", SERVICE.all_settings, flags, {})
-    book = SERVICE.open_book(values)
+    book = WORKER.book(values, WORKER)
     assert book.refresh(), book.rejected
     server = grpc.aio.server()
-    async with SERVICE.worker(values, book) as register:
+    async with WORKER.opened(values, book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -170,9 +171,7 @@ async def test_without_redis_the_failure_mode_decides_or_local_counters_do(tmp_p
 
 
 def test_a_directory_is_followed_and_a_bad_file_changes_nothing(tmp_path):
-    book = FilesBook(
-        tmp_path, files.SUFFIXES, SERVICE.open_book({"compat_config": tmp_path, "merge_domains": False})._load
-    )
+    book = WORKER.book({"compat_config": tmp_path, "merge_domains": False}, WORKER)
     assert book.refresh()
     assert book.rejected == {"current": "*.yaml cannot be read: there is none"}
     for generation, requests in (("one", 1), ("two", 2)):  # a ConfigMap: ..data is swapped, files are links through it
@@ -229,4 +228,4 @@ def test_a_document_is_the_text_of_every_file(tmp_path):
     (tmp_path / ".hidden.yaml").write_text("x")
     (tmp_path / "b.yml").write_text("b")
     (tmp_path / "a.yaml").write_text("a")
-    assert json.dumps(FilesBook.texts(tmp_path, files.SUFFIXES)) == '{"a.yaml": "a", "b.yml": "b"}'
+    assert json.dumps(text_files(tmp_path, files.SUFFIXES)) == '{"a.yaml": "a", "b.yml": "b"}'
