@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-MAX_NODES = 1_000_000
+MAX_NODES = 250_000
+"""Some thirty thousand rules, aliases expanded."""
 MAX_DEPTH = 64
 """Composing recurses; configurations need less than twenty levels."""
 _CORE = "tag:yaml.org,2002:"
@@ -85,6 +86,12 @@ class _Loader(yaml.CSafeLoader):
         self._depth -= 1
 
 
+class _EndlessError(Exception):
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+
 class YamlReader:
     """Reads one file; what is wrong with it is in ``findings``. Anchors and ``<<`` are followed."""
 
@@ -108,20 +115,22 @@ class YamlReader:
         except (yaml.reader.ReaderError, UnicodeError):
             self._tell(Place(self._file, 1, 1), "the file holds characters that YAML does not allow")
             return None
-        return None if root is None else self._tree(root, ())
+        try:
+            return None if root is None else self._tree(root, ())
+        except _EndlessError as error:
+            self._tell(error.place, "an alias makes the file endless or far too large")
+            return None
 
-    def _tree(self, node: yaml.Node, above: tuple[int, ...]) -> Tree | None:
+    def _tree(self, node: yaml.Node, above: tuple[int, ...]) -> Tree:
         self._count += 1
         place = self._place(node)
         if id(node) in above or len(above) >= MAX_DEPTH or self._count > MAX_NODES:
-            self._tell(place, "an alias makes the file endless or far too large")
-            return None
+            raise _EndlessError(place)
         above = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
             return Mapping(dict(self._fields(node, above)), place)
         if isinstance(node, yaml.SequenceNode):
-            items = (self._tree(item, above) for item in node.value)
-            return Sequence(tuple(item for item in items if item is not None), place)
+            return Sequence(tuple(self._tree(item, above) for item in node.value), place)
         assert isinstance(node, yaml.ScalarNode)
         kind = str(node.tag).removeprefix(_CORE)
         if kind in {"int", "float"} and ":" in node.value:  # PyYAML reads 1:30 as a number, yaml.v2 does not
@@ -141,11 +150,11 @@ class YamlReader:
                 for source in tree.items if isinstance(tree, Sequence) else (tree,):
                     if isinstance(source, Mapping):
                         merged = source.fields | merged
-                    elif source is not None:
+                    else:
                         self._tell(place, "<< takes a mapping or a list of mappings")
             elif key.value in own:
                 self._tell(place, f'"{key.value}" stands twice, first on line {own[key.value][0].line}')
-            elif tree is not None:
+            else:
                 own[str(key.value)] = (place, tree)
         yield from (merged | own).items()
 

@@ -54,6 +54,9 @@ WRONG = {
         'c.yaml:2:68: "n" cannot replace itself'
     ),
     "domain: d\ndescriptors: [{<<: 3, key: a}]": "c.yaml:2:16: << takes a mapping or a list of mappings",
+    "domain: d\ndescriptors: &a [{key: a, descriptors: *a}]": (
+        "c.yaml:2:14: an alias makes the file endless or far too large"
+    ),
     "domain: d\ndescriptors: &a [*a]": "c.yaml:2:14: an alias makes the file endless or far too large",
     "domain: \udcff": "c.yaml:1:1: the file holds characters that YAML does not allow",
     "domain: d\ndescriptors: " + "[" * 100: "c.yaml:2:76: the file is nested too deeply or too large",
