@@ -123,11 +123,21 @@ def test_scalars_are_text_where_text_is_wanted_and_anchors_are_followed() -> Non
         assert loaded.config.match("d", way) is not None
 
 
+def test_fields_of_one_mapping_can_be_taken_over_by_another() -> None:
+    loaded = config(
+        f"[{{key: a, descriptors: [&x {{key: b, value: c, {LIMIT}}}, {{<<: *x, value: d}}, {{<<: [*x], key: e}}]}}]"
+    )
+    for entry in (("b", "c"), ("b", "d"), ("e", "c")):
+        assert loaded.config.match("d", [("a", ""), entry]) is not None
+
+
 FOUND = f"""
 - {{key: path, value: /a, {LIMIT}}}
 - {{key: path, value: "/a*", {LIMIT}}}
 - {{key: path, value: "/*z", {LIMIT}}}
 - {{key: path, {LIMIT}, descriptors: [{{key: user, {LIMIT}}}, {{key: user, value: me}}]}}
+- {{key: any, {LIMIT}}}
+- {{key: any, value: "*", {LIMIT}}}
 - {{key: "tenant*", {LIMIT}}}
 - {{key: abab, value: "ab*ab", {LIMIT}}}
 - {{key: abab, value: "*b*b*c", {LIMIT}}}
@@ -142,6 +152,7 @@ FOUND = f"""
         ([("path", "/bz")], "path_/*z"),
         ([("path", "/b")], "path"),
         ([("path", "")], "path"),
+        ([("any", "")], "any_*"),
         ([("path", "/b"), ("user", "you")], "path.user"),
         ([("path", "/b"), ("user", "me")], None),
         ([("path", "/a"), ("user", "you")], None),

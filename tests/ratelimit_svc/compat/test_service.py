@@ -1,5 +1,6 @@
 """ShouldRateLimit over real gRPC, answered by configuration files."""
 
+import asyncio
 import contextlib
 import json
 
@@ -70,6 +71,11 @@ async def test_a_refused_call_counts_for_every_descriptor(ask):
     assert (answer.overall_code, answer.statuses[0].limit_remaining) == (OVER, 0)
     assert answer.statuses[0].current_limit.unit == Response.RateLimit.WEEK
     assert not answer.response_headers_to_add
+
+
+async def test_of_many_calls_at_once_exactly_the_limit_is_let_through(ask):
+    answers = await asyncio.gather(*(ask(call("day", "week")) for _ in range(200)))
+    assert [answer.overall_code for answer in answers].count(OK) == 2
 
 
 async def test_statuses_come_in_the_order_of_the_descriptors(ask):
