@@ -16,8 +16,6 @@ from ratelimit_svc.store import Charge, Terms, Verdict
 
 MAX_HITS = 2**33
 """Larger addends are cut to this: above every rate, so refused for the rest of the window either way."""
-CEILING = 2**53
-"""What a counter is charged against: never reached, because whether a rate is exceeded is decided here."""
 MAX_WINDOW_S = 366 * 86_400
 UNLIMITED = 2**32 - 1
 """``remaining`` of an unlimited rule, as the reference tells it."""
@@ -115,16 +113,24 @@ def store_key(domain: str, counted: Sequence[Sequence[str]], rate: Rate) -> str:
 
 
 def charges(counted: Sequence[Counted | None]) -> list[Charge]:
-    """What to ask of the store. Descriptors about the same counter are charged together."""
+    """What to ask of the store. Descriptors about the same counter are charged together.
+
+    They may be held to different numbers; whether one is exceeded is decided here, so any of them will do.
+    """
     sums: dict[str, int] = {}
-    windows: dict[str, int] = {}
+    rates: dict[str, Rate] = {}
     for one in counted:
         if one is not None and one.key is not None:
             assert one.found.rule.rate is not None
+            rates[one.key] = one.found.rule.rate
             sums[one.key] = sums.get(one.key, 0) + _hits(one.asked)
-            windows[one.key] = one.found.rule.rate.window_s * 1000
     return [
-        Charge(key, Terms("fixed_window", CEILING, windows[key]), abs(hits), "add" if hits >= 0 else "give_back")
+        Charge(
+            key,
+            Terms("fixed_window", rates[key].requests, rates[key].window_s * 1000),
+            abs(hits),
+            "add" if hits >= 0 else "give_back",
+        )
         for key, hits in sums.items()
     ]
 
@@ -139,7 +145,10 @@ def conclude(
     counted: Sequence[Counted | None], charged: Sequence[Charge], verdict: Verdict, *, shadow: bool = False
 ) -> Decision:
     """The decision, from the ``verdict`` on what was ``charged``. ``shadow``: every call is let through."""
-    counts = {charge.key: CEILING - reading.room for charge, reading in zip(charged, verdict.readings, strict=True)}
+    counts = {
+        charge.key: charge.terms.requests - reading.room
+        for charge, reading in zip(charged, verdict.readings, strict=True)
+    }
     statuses: list[Status | None] = []
     for one in counted:
         if one is None:

@@ -87,6 +87,7 @@ REPLACES = {"unit": "day", "requests_per_unit": 1, "replaces": [{"name": "n1"}]}
 REPLACED = [{"key": "a", "rate_limit": UNLIMITED}, {"key": "b", "rate_limit": REPLACES}]
 BOTH = Call([([("a", "x")], None, None), ([("b", "x")], None, None)])
 DAILY = {"key": "b", "rate_limit": {"unit": "day", "requests_per_unit": 1}}
+MIXED = Call([([("b", "x")], None, override) for override in (None, (4, "day"), None, (3, "day"))])
 SHARED = [{"key": "a", "value": "x*", "share_threshold": True, "descriptors": [DAILY]}]
 BELOW = [Call([([("a", value), ("b", "y")], None, None)]) for value in ("x", "xy")]
 LOOK = Call([([("a", "x")], 0, None)])
@@ -95,6 +96,7 @@ LOOK = Call([([("a", "x")], 0, None)])
 @settings(SETTINGS, max_examples=120)
 @given(documents=descriptors(), asks=st.lists(st.tuples(calls, steps), min_size=1, max_size=12))
 @example([{"key": "a", "rate_limit": {"unit": "hour", "requests_per_unit": 3}}], [(TWO, 0), (LOOK, 0), (TWO, 0)])
+@example([DAILY], [(MIXED, 0)] * 3)
 @example(REPLACED, [(BOTH, 0)])
 @example(SHARED, [(one, 0) for one in BELOW])
 def test_with_local_counters_and_any_clock(documents: list[dict[str, Any]], asks: list[tuple[Call, int]]) -> None:
