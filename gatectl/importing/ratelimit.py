@@ -36,7 +36,7 @@ _KNOWN = {word: dimension for dimension, words in DIMENSIONS.items() for word in
 _HEADING = [
     "Made by `gatectl import ratelimit`: a start, not the end. Lay it over the spec:",
     "gatectl validate -f gateway.yaml -f <this file>",
-    "Which routes sent a descriptor is in Envoy's configuration: here a limit holds on all, unless `routes` names some.",
+    "Which routes sent a descriptor, Envoy's configuration says: a limit holds on all, unless `routes` names some.",
 ]
 
 
