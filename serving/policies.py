@@ -140,6 +140,9 @@ class PolicyBook(Generic[PolicyT]):
             for listener in self._listeners:
                 _tell(listener, policy)
 
+    async def _prepare(self) -> None:
+        """Whatever of a refresh can be done while calls go on."""
+
     async def follow(self) -> AsyncIterator[None]:
         """Refresh on every change under the state directory; yields after each refresh that changed something."""
         watching = True
@@ -156,6 +159,7 @@ class PolicyBook(Generic[PolicyT]):
             try:
                 async for _ in events:
                     watching = True
+                    await self._prepare()
                     if self.refresh():
                         yield
             except (OSError, RuntimeError) as error:  # out of inotify watches, or the directory is gone for now
@@ -163,6 +167,7 @@ class PolicyBook(Generic[PolicyT]):
                     log.warning("state directory cannot be watched, looking once a second", exc_info=error)
                 watching = False
             await asyncio.sleep(RECHECK_MS / 1000)
+            await self._prepare()
             if self.refresh():
                 yield
 
@@ -172,16 +177,51 @@ class FilesBook(PolicyBook[PolicyT]):
 
     There is one slot, ``current``, and its document is JSON, ``{name: text}``; a byte that is no UTF-8 stands in a text
     as a lone surrogate. A directory without such files is a mistake and leaves the last good policy in force.
+    Such files may be long, and YAML takes its time: while they are followed they are read and loaded in a thread.
     """
 
     _slots = SLOTS[:1]
 
     def __init__(self, directory: Path, suffixes: tuple[str, ...], load: Callable[[bytes], PolicyT]) -> None:
-        super().__init__(directory, f"*{suffixes[0]}", load)
-        self._suffixes = suffixes
+        super().__init__(directory, f"*{suffixes[0]}", self._loaded)
+        self._suffixes, self._load_document = suffixes, load
+        self._document: bytes | OSError | None = None
+        self._outcome: PolicyT | Exception | None = None
+
+    def refresh(self) -> bool:
+        """As every book does, from what was prepared or else from the files."""
+        try:
+            return super().refresh()
+        finally:
+            self._document = self._outcome = None
+
+    async def _prepare(self) -> None:
+        await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        try:
+            self._document = self._read_files()
+        except OSError as error:
+            self._document = error
+            return
+        if self._document != self._seen.get(self._slots[0]):
+            try:
+                self._outcome = self._load_document(self._document)
+            except Exception as error:  # noqa: BLE001 - it is raised again where it is expected
+                self._outcome = error
+
+    def _read_files(self) -> bytes:
+        return json.dumps(text_files(self._state_dir, self._suffixes)).encode()
 
     def _read(self, slot: str) -> bytes:  # noqa: ARG002 - there is only one
-        return json.dumps(text_files(self._state_dir, self._suffixes)).encode()
+        if isinstance(self._document, OSError):
+            raise self._document
+        return self._read_files() if self._document is None else self._document
+
+    def _loaded(self, document: bytes) -> PolicyT:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._load_document(document) if self._outcome is None else self._outcome
 
 
 def _tell(listener: Callable[[PolicyT], None], policy: PolicyT) -> None:
