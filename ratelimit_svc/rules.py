@@ -84,7 +84,7 @@ class Policies(Protocol):
         """The policy of a revision, None when it is not loaded."""
 
 
-def check_call(domain: str, descriptors: Sequence[Descriptor]) -> None:
+def check_call(domain: str, descriptors: Sequence[object]) -> None:
     """Raises Mistake for a call without domain or descriptors, or with too many."""
     if not domain:
         raise Mistake("no_domain", "the domain must not be empty")

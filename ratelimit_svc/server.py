@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,27 +30,26 @@ COMPLAIN_SECONDS = 1.0
 """The same reason is logged at most this often: a misconfigured gateway sends it with every request."""
 
 
-class RateLimitService:
-    """envoy.service.ratelimit.v3.RateLimitService.
+class AnsweringService(ABC):
+    """envoy.service.ratelimit.v3.RateLimitService, however it decides.
 
     Whatever cannot be decided is a gRPC error, so that Envoy's failure mode decides; never OK and never UNKNOWN.
     """
 
-    def __init__(self, limiter: Limiter, trail: Trail | None = None) -> None:
-        self._limiter, self._trail = limiter, trail
+    def __init__(self) -> None:
         self._complained: dict[str, float] = {}
+
+    @abstractmethod
+    async def answer(self, request: Any) -> tuple[str, Any]:
+        """The outcome, as telemetry calls it, and the RateLimitResponse. Raises Mistake, StoreUnavailableError."""
 
     async def should_rate_limit(self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
         """RateLimitRequest → RateLimitResponse, or INVALID_ARGUMENT (wrong call), UNAVAILABLE (cannot tell now)."""
         started = time.perf_counter()
         outcome = "error"
         try:
-            asked = envoy_api.descriptors(request)
-            decision = await self._limiter.decide(request.domain, asked)
-            outcome = decision.outcome
-            if self._trail is not None and not decision.allowed:
-                self._trail.write("request.limited", **telemetry.refusal(decision, asked))
-            return envoy_api.response(decision)
+            outcome, response = await self.answer(request)
+            return response
         except NotLoaded as error:
             self._complain(error)
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
@@ -68,6 +68,22 @@ class RateLimitService:
         if now - self._complained.get(mistake.reason, -COMPLAIN_SECONDS) >= COMPLAIN_SECONDS:
             self._complained[mistake.reason] = now
             log.warning("a call cannot be decided", extra={"reason": mistake.reason, "detail": str(mistake)})
+
+
+class RateLimitService(AnsweringService):
+    """Answers by the limits of the gateway's policies."""
+
+    def __init__(self, limiter: Limiter, trail: Trail | None = None) -> None:
+        super().__init__()
+        self._limiter, self._trail = limiter, trail
+
+    async def answer(self, request: Any) -> tuple[str, Any]:
+        """As the limiter decides; a refusal goes to the audit trail."""
+        asked = envoy_api.descriptors(request)
+        decision = await self._limiter.decide(request.domain, asked)
+        if self._trail is not None and not decision.allowed:
+            self._trail.write("request.limited", **telemetry.refusal(decision, asked))
+        return decision.outcome, envoy_api.response(decision)
 
 
 @contextlib.asynccontextmanager

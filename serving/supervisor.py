@@ -41,20 +41,27 @@ class CannotListenError(Exception):
 def main(service: Service, argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run the service until SIGTERM or SIGINT.
 
-    Returns the exit code: 0, or 1 when an address is taken or there is no state directory. Raises SystemExit(64) for
+    Returns the exit code: 0, or 1 when an address is taken or there is no policy directory. Raises SystemExit(64) for
     a bad setting.
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
-    values = settings.read(service.name.replace("_", "-"), settings.SERVING + service.settings, argv, environ)
+    values = settings.read(service.name.replace("_", "-"), service.all_settings, argv, environ)
     logs.configure(values["log_level"])
     if WORKER in environ:
         address, _, report = environ[WORKER].partition(" ")
         from serving import worker  # noqa: PLC0415 - with gRPC, which the parent does without
 
         return worker.run(service, values, address, Path(report))
-    if not values["state_dir"].is_dir():
-        log.critical("the state directory does not exist", extra={"state_dir": values["state_dir"]})
+    directory = values[service.directory.key]
+    if not directory.is_dir():
+        what = service.directory.name.removesuffix("-dir").replace("-", " ")
+        log.critical(f"the {what} directory does not exist", extra={service.directory.key: directory})
+        return 1
+    mistakes = service.mistakes(values)
+    for mistake in mistakes:
+        log.critical("cannot start", extra={"reason": mistake})
+    if mistakes:
         return 1
     command = [sys.executable, "-m", service.name, *argv]
     try:

@@ -41,13 +41,16 @@ class Worker(Generic[PolicyT]):
 
     ``grpc_service`` is the full protobuf name that gRPC health reports, ``policy_file`` the document's name inside a
     generation. ``opened`` opens whatever one process needs (Redis, background tasks), yields how to register the
-    handlers, and closes it all on the way out.
+    handlers, and closes it all on the way out. ``book`` is for a service whose policies are not generations.
     """
 
     grpc_service: str
     policy_file: str
     load_policy: Callable[[bytes], PolicyT]
     opened: Callable[[Values, PolicyBook[PolicyT]], AbstractAsyncContextManager[Register]]
+    book: "Callable[[Values, Worker[PolicyT]], PolicyBook[PolicyT]]" = lambda values, worker: PolicyBook(
+        values["state_dir"], worker.policy_file, worker.load_policy
+    )
 
 
 def run(service: Service, values: Values, address: str, report: Path) -> int:
@@ -65,7 +68,7 @@ def run(service: Service, values: Values, address: str, report: Path) -> int:
 async def _serve(service: Service, values: Values, address: str, report: Path) -> int:
     worker = service.worker()
     asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-    policies = PolicyBook(values["state_dir"], worker.policy_file, worker.load_policy)
+    policies = worker.book(values, worker)
     policies.refresh()
     server = grpc.aio.server(options=GRPC_OPTIONS)
     health_servicer = health.aio.HealthServicer()

@@ -73,7 +73,7 @@ def test_envoy_protobufs_enter_a_service_by_one_door(package: str) -> None:
     assert doors == {"envoy_api.py"}
 
 
-@pytest.mark.parametrize("package", ["ext_authz", "ratelimit_svc"])
+@pytest.mark.parametrize("package", ["ext_authz", "ratelimit_svc", "ratelimit_svc.compat"])
 def test_a_parent_process_does_without_what_only_workers_need(package: str) -> None:
     """Each service has one: what it imports is paid for beside what its workers import."""
     code = f"""if True:
@@ -97,6 +97,7 @@ def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
         "ext_authz.condition",
         "ext_authz.api_key",
         "ext_authz.revocation",
+        "ratelimit_svc.compat",
         "ratelimit_svc.policy",
     }
     known = {
