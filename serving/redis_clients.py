@@ -49,8 +49,8 @@ def client(url: str, seconds: float) -> Redis:
     if location.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in location.addresses]
         secured = {"ssl": True} if location.tls is not None else {}
-        cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False, **secured, **options)
-        return cluster  # type: ignore[return-value]  # as said
+        # as said: a Redis to whoever uses one slot at a time
+        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **secured, **options)  # type: ignore[return-value]
     if location.tls is not None:
         options["ssl"] = True
     if location.kind == "sentinel":

@@ -102,18 +102,25 @@ def parse(url: str) -> Location:
     if match[3]:
         if hosts or len(parts.path) < 2 or parts.fragment:
             raise ValueError(_EXPECTED)
-        return Location("single", (), unquote(parts.path), "", _number(options.get("db")), login, tls=_tls(options, False))
+        return Location(
+            "single", (), unquote(parts.path), "", _number(options.get("db")), login, tls=_tls(options, False)
+        )
     kind: Kind = "sentinel" if match[2] == "sentinel" else "cluster" if match[2] == "cluster" else "single"
     addresses = tuple(_address(host, PORTS[kind]) for host in hosts.split(","))
     path = parts.path.strip("/").split("/") if parts.path.strip("/") else []
     service = unquote(path.pop(0)) if kind == "sentinel" and path else ""
-    if parts.fragment or len(path) > 1 or (kind == "sentinel") != bool(service) or (kind == "single" and hosts.count(",")):
+    if (
+        parts.fragment
+        or len(path) > 1
+        or (kind == "sentinel") != bool(service)
+        or (kind == "single" and hosts.count(","))
+    ):
         raise ValueError(_EXPECTED)
     database = _number(path[0] if path else options.get("db"))
     if kind == "cluster" and database:
-        raise ValueError("names a database, and a Redis Cluster has only number 0")
+        raise ValueError("must name no database: a Redis Cluster has only number 0")
     if kind != "sentinel" and any(name.startswith("sentinel_") for name in options):
-        raise ValueError("has an option for Sentinel without redis+sentinel://")
+        raise ValueError("must begin with redis+sentinel, or have no option for Sentinel")
     asked = Login(
         options.get("sentinel_username"), options.get("sentinel_password"), _file(options, "sentinel_password_file")
     )
@@ -127,19 +134,19 @@ def _options(query: str) -> dict[str, str]:
     except ValueError:
         raise ValueError(_EXPECTED) from None
     if any(name not in OPTIONS for name, _ in pairs) or len(dict(pairs)) < len(pairs):
-        raise ValueError(f"has an option twice, or one that is not known; there are {', '.join(OPTIONS)}")
+        raise ValueError(f"must have only these options after the ?, each once: {', '.join(OPTIONS)}")
     return dict(pairs)
 
 
 def _file(options: Mapping[str, str], name: str) -> Path | None:
     if not options.get(name, "-"):
-        raise ValueError(f"has an empty {name}")
+        raise ValueError(f"must not have an empty {name}")
     return Path(options[name]) if name in options else None
 
 
 def _number(text: str | None) -> int:
     if text is not None and not re.fullmatch(r"[0-9]{1,5}", text):
-        raise ValueError("has a database that is not a number")
+        raise ValueError("must have a number as database")
     return int(text or 0)
 
 
@@ -154,12 +161,12 @@ def _tls(options: Mapping[str, str], tls: bool) -> dict[str, Any] | None:
     given = [name for name in options if name.startswith("ssl_")]
     if not tls:
         if given:
-            raise ValueError(f"has {given[0]} without TLS: begin it with rediss")
+            raise ValueError(f"must begin with rediss to have {given[0]}")
         return None
     if ("ssl_certfile" in options) != ("ssl_keyfile" in options):
-        raise ValueError("has one of ssl_certfile and ssl_keyfile; both belong together")
+        raise ValueError("must have both ssl_certfile and ssl_keyfile, or neither")
     check = options.get("ssl_check_hostname", "true")
     if check not in {"true", "false"}:
-        raise ValueError("has ssl_check_hostname, which is true or false")
+        raise ValueError("must have true or false as ssl_check_hostname")
     files = {name: str(_file(options, name)) for name in TLS_FILES if name in options}
     return {**files, "ssl_check_hostname": check == "true"}

@@ -1,9 +1,9 @@
 """Counters in a Redis Cluster.
 
-The keys of one limit share a slot (``rules.store_key``), and in a slot a call is decided atomically by one script. A
-call about limits in several slots takes in all of them at once; when one refuses, what the others took is given back.
-So it never admits more than any limit allows. Between taking and giving back, and for the rest of the window when the
-node goes away in between, another caller may be refused although there would have been room.
+The keys of one caller of one limit share a slot (``keys.counter_keys``), and in a slot a call is decided atomically by
+one script. A call about several limits takes in all their slots at once; when one refuses, what the others took is
+given back. So it never admits more than any limit allows. Between taking and giving back, and for the rest of the
+window when the node goes away in between, another call may be refused although there would have been room.
 
 Every node has its own connection and its own breaker: while one is away, limits on the others are exact as ever.
 """
@@ -11,7 +11,7 @@ Every node has its own connection and its own breaker: while one is away, limits
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError, TryAgainError
@@ -34,7 +34,10 @@ PAUSE_SECONDS = 0.25
 class ClusterStore:
     """A :class:`ratelimit_svc.store.Store` on a Redis Cluster. ``deadline`` and ``debts`` are those of its nodes."""
 
-    def __init__(self, location: Location, deadline: float, debts: Debts) -> None:
+    def __init__(
+        self, location: Location, deadline: float, debts: Debts, on_return: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_return = on_return
         self._location, self._deadline, self._debts = location, deadline, debts
         self._nodes: dict[Address, Node] = {}
         self._table = slots.unserved()
@@ -44,7 +47,7 @@ class ClusterStore:
 
     async def start(self) -> None:
         """Find the nodes, so that the first call need not."""
-        self._report(False)
+        self._measure()
         try:
             await self._look()
         except (OSError, ResponseError) as error:
@@ -123,7 +126,13 @@ class ClusterStore:
             node = self._nodes[address] = Node(exchange, self._deadline, self._debts, self._report, realm)
         return node
 
-    def _report(self, _: bool) -> None:
+    def _report(self, up: bool) -> None:
+        """A node has come or gone."""
+        if up:
+            self._on_return()
+        self._measure()
+
+    def _measure(self) -> None:
         """Up: every slot is served, as far as is known."""
         well = None not in self._table and all(node.breaker.closed for node in self._nodes.values())
         telemetry.STORE_UP.set(well)
@@ -141,7 +150,7 @@ class ClusterStore:
                 log.debug("the nodes of the Cluster are not known", extra={"error": type(error).__name__})
                 self._outdated.set()
             await asyncio.sleep(PAUSE_SECONDS)
-            self._report(True)
+            self._measure()
 
     async def _look(self) -> None:
         table = await slots.ask_for_table(self._location, self._nodes)

@@ -75,8 +75,8 @@ class Node:
         exchange: Exchange,
         deadline: float,
         debts: Debts,
-        on_change: Callable[[bool], None] = telemetry.STORE_UP.set,
-        realm: Realm = Everything(),  # noqa: B008 - it has no state
+        on_change: Callable[[bool], None],
+        realm: Realm = Everything(),
     ) -> None:
         self._exchange, self._debts, self._realm = exchange, debts, realm
         self._batcher: Batcher[_Question, list[Any]] = Batcher(self._round_trip, deadline, BATCH)
@@ -181,6 +181,7 @@ class Node:
             except BaseException:
                 self._debts.put_back(charges)
                 raise
+            telemetry.SETTLED.inc(len(charges))
             refused = [c for c, reply in zip(charges, replies, strict=True) if isinstance(reply, Exception)]
             if refused:  # the slot has moved, or it cannot write: somebody tries again, somewhere
                 self._debts.put_back(refused)
