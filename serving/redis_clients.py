@@ -1,6 +1,8 @@
 """Asynchronous clients of redis-py, however the Redis is run."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any, cast
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
@@ -18,11 +20,11 @@ class Sentinels(Sentinel):
 
     def __init__(self, location: Location, seconds: float) -> None:
         """``seconds`` bounds the question."""
-        super().__init__(location.addresses, sentinel_kwargs=sentinel_options(location, seconds))
+        super().__init__(location.addresses, sentinel_kwargs=sentinel_options(location, seconds))  # type: ignore[no-untyped-call]  # untyped in redis-py
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Address of the master, from the first Sentinel that knows one. Raises MasterNotFoundError."""
-        questions = [asyncio.create_task(sentinel.sentinel_masters()) for sentinel in self.sentinels]
+        questions = [asyncio.ensure_future(cast("Awaitable[Any]", one.sentinel_masters())) for one in self.sentinels]
         try:
             for answer in asyncio.as_completed(questions):
                 try:
@@ -48,13 +50,13 @@ def client(url: str, seconds: float) -> Redis:
     options = connection_options(location, seconds) | {"socket_timeout": seconds, "retry": Retry(NoBackoff(), 1)}
     if location.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in location.addresses]
-        secured = {"ssl": True} if location.tls is not None else {}
+        secured = location.tls is not None
         # as said: a Redis to whoever uses one slot at a time
-        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **secured, **options)  # type: ignore[return-value]
+        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, ssl=secured, **options)  # type: ignore[return-value]
     if location.tls is not None:
         options["ssl"] = True
     if location.kind == "sentinel":
-        return Sentinels(location, seconds).master_for(location.service, **options)
+        return cast("Redis", Sentinels(location, seconds).master_for(location.service, **options))
     if location.path is not None:
         return Redis(unix_socket_path=location.path, **options)
     [(host, port)] = location.addresses

@@ -118,9 +118,9 @@ def parse(url: str) -> Location:
         raise ValueError(_EXPECTED)
     database = _number(path[0] if path else options.get("db"))
     if kind == "cluster" and database:
-        raise ValueError("must name no database: a Redis Cluster has only number 0")
+        raise ValueError("must be a URL without a database: a Redis Cluster has only number 0")
     if kind != "sentinel" and any(name.startswith("sentinel_") for name in options):
-        raise ValueError("must begin with redis+sentinel, or have no option for Sentinel")
+        raise ValueError("must be a URL without options for Sentinel, or begin with redis+sentinel")
     asked = Login(
         options.get("sentinel_username"), options.get("sentinel_password"), _file(options, "sentinel_password_file")
     )
@@ -134,19 +134,19 @@ def _options(query: str) -> dict[str, str]:
     except ValueError:
         raise ValueError(_EXPECTED) from None
     if any(name not in OPTIONS for name, _ in pairs) or len(dict(pairs)) < len(pairs):
-        raise ValueError(f"must have only these options after the ?, each once: {', '.join(OPTIONS)}")
+        raise ValueError(f"must be a URL with only these options, each once: {', '.join(OPTIONS)}")
     return dict(pairs)
 
 
 def _file(options: Mapping[str, str], name: str) -> Path | None:
     if not options.get(name, "-"):
-        raise ValueError(f"must not have an empty {name}")
+        raise ValueError(f"must be a URL whose {name} is not empty")
     return Path(options[name]) if name in options else None
 
 
 def _number(text: str | None) -> int:
     if text is not None and not re.fullmatch(r"[0-9]{1,5}", text):
-        raise ValueError("must have a number as database")
+        raise ValueError("must be a URL whose database is a number")
     return int(text or 0)
 
 
@@ -161,12 +161,12 @@ def _tls(options: Mapping[str, str], tls: bool) -> dict[str, Any] | None:
     given = [name for name in options if name.startswith("ssl_")]
     if not tls:
         if given:
-            raise ValueError(f"must begin with rediss to have {given[0]}")
+            raise ValueError(f"must be a URL that begins with rediss, to have {given[0]}")
         return None
     if ("ssl_certfile" in options) != ("ssl_keyfile" in options):
-        raise ValueError("must have both ssl_certfile and ssl_keyfile, or neither")
+        raise ValueError("must be a URL with both ssl_certfile and ssl_keyfile, or neither")
     check = options.get("ssl_check_hostname", "true")
     if check not in {"true", "false"}:
-        raise ValueError("must have true or false as ssl_check_hostname")
+        raise ValueError("must be a URL whose ssl_check_hostname is true or false")
     files = {name: str(_file(options, name)) for name in TLS_FILES if name in options}
     return {**files, "ssl_check_hostname": check == "true"}

@@ -67,8 +67,9 @@ def connect(location: Location, seconds: float, address: Address | None = None) 
     }
     if location.kind == "sentinel":
         sentinels = Sentinels(location, seconds)
-        pool = SentinelConnectionPool(location.service, sentinels, ssl=location.tls is not None, **options)
-        connection: AbstractConnection = pool.make_connection()
+        secured = location.tls is not None
+        pool = SentinelConnectionPool(location.service, sentinels, ssl=secured, **options)  # type: ignore[no-untyped-call]  # untyped in redis-py
+        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
 
         async def release() -> None:
             await pool.disconnect()  # the connection knows its pool by a weak reference: this keeps it
