@@ -36,6 +36,8 @@ class Exchange:
         connection = self._connection
         replies: list[Any] = []
         try:
+            if not connection.is_connected:
+                await connection.connect()  # sending would connect too, and not ask Sentinel where to
             await connection.send_packed_command(connection.pack_commands(commands))
             for _ in commands:
                 try:

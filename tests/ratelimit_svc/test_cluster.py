@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.redis_worlds import Cluster, Server, running, slot_owner, until
