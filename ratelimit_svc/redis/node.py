@@ -161,7 +161,7 @@ class Node:
 
     async def _probe(self) -> None:
         """Raises when Redis is not well. Goes through the batcher: the connection carries one exchange at a time."""
-        [reply] = await self._submit(_Question([script.probe(self._realm.tag())], asking=False))
+        [reply] = await self._batcher.submit(_Question([script.probe(self._realm.tag())], asking=False))
         if isinstance(reply, Exception):
             raise reply
 

@@ -48,16 +48,14 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
 ):
     """Two of n processes are played. The replica has all that was counted: what it lags behind would come on top."""
     policy = Policy(revision="r1", gateway="g", limits={"per-user": a_limit(LIMIT, YEAR)})
-    limiters = []
-    for _ in range(2):
-        fallback = Fallback(LocalStore(10), 10, lambda: PROCESSES)
-        store = await open_store(watched.url, 0.1, fallback)
-        limiters.append((Limiter(book(policy), store, fallback), store))
+    fallbacks = [Fallback(LocalStore(10), 10, lambda: PROCESSES) for _ in range(2)]
+    stores = [await open_store(watched.url, 0.1, fallback) for fallback in fallbacks]
+    limiters = [Limiter(book(policy), *pair) for pair in zip(stores, fallbacks, strict=True)]
     outcomes: list[str] = []
 
     async def call(turns):
         for turn in range(turns):
-            outcomes.append((await limiters[turn % 2][0].decide("g", CALL)).outcome)
+            outcomes.append((await limiters[turn % 2].decide("g", CALL)).outcome)
 
     await call(20)
     old, new = watched.servers
@@ -65,7 +63,7 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
     old.kill()
     async with asyncio.timeout(20):
         for closed in (False, True):
-            while any(store.breaker.closed != closed for _, store in limiters):
+            while any(store.breaker.closed != closed for store in stores):
                 await call(2)
                 await asyncio.sleep(0.01)
     await call(LIMIT)
