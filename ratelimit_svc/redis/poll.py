@@ -59,7 +59,7 @@ async def _poll(store: Node | ClusterStore, gateway: Callable[[], str | None], w
 
 async def poll(store: Node | ClusterStore, gateway: str, watched: Sequence[Watched]) -> None:
     """Ask everything once, and pay what single failed calls have left owing. Raises StoreUnavailableError."""
-    replies = await store.ask([each.command(gateway) for each in watched], polled_key(gateway, ""))
+    replies = await store.ask([each.command(gateway) for each in watched], polled_key(gateway, "")) if watched else []
     for each, reply in zip(watched, replies, strict=True):
         if isinstance(reply, Exception):
             log.warning("Redis refuses what is polled", extra={"error": type(reply).__name__})

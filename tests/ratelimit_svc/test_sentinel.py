@@ -54,8 +54,7 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
     outcomes: list[str] = []
 
     async def call(turns):
-        for turn in range(turns):
-            outcomes.append((await limiters[turn % 2].decide("g", CALL)).outcome)
+        outcomes.extend([(await limiters[turn % 2].decide("g", CALL)).outcome for turn in range(turns)])
 
     await call(20)
     old, new = watched.servers
