@@ -16,7 +16,10 @@ from serving.redis_options import connection_options, sentinel_options
 
 
 class Sentinels(Sentinel):
-    """Asks all Sentinels at once for the master: a frozen one must not hold up the answer of the next."""
+    """Asks all Sentinels at once for the master: a frozen one must not hold up the answer of the next.
+
+    It is asked for new connections only, so nothing is kept open to a Sentinel.
+    """
 
     def __init__(self, location: Location, seconds: float) -> None:
         """``seconds`` bounds the question."""
@@ -37,6 +40,7 @@ class Sentinels(Sentinel):
             for question in questions:
                 question.cancel()
             await asyncio.gather(*questions, return_exceptions=True)
+            await asyncio.gather(*(one.connection_pool.disconnect() for one in self.sentinels))
         raise MasterNotFoundError("no Sentinel knows a master of this name")
 
 

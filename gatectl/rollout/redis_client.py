@@ -9,6 +9,19 @@ from serving.redis_location import Location
 from serving.redis_options import connection_options, sentinel_options
 
 
+class _Sentinels(redis.Sentinel):
+    """Keeps nothing open to a Sentinel: it is asked for new connections only."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Address of the master. Raises redis.sentinel.MasterNotFoundError."""
+        try:
+            host, port = super().discover_master(service_name)  # type: ignore[no-untyped-call]  # untyped in redis-py
+        finally:
+            for sentinel in self.sentinels:
+                sentinel.close()
+        return host, port
+
+
 def client(location: Location, seconds: float, **options: Any) -> redis.Redis:
     """A client that speaks text; ``seconds`` bounds the attempt to connect, ``options`` are redis-py's.
 
@@ -23,7 +36,7 @@ def client(location: Location, seconds: float, **options: Any) -> redis.Redis:
         return cast("redis.Redis", cluster)
     if location.kind == "sentinel":
         asked = sentinel_options(location, seconds)
-        sentinels = redis.Sentinel(location.addresses, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]  # untyped in redis-py
+        sentinels = _Sentinels(location.addresses, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]  # untyped in redis-py
         return cast("redis.Redis", sentinels.master_for(location.service, ssl=secured, **options))  # type: ignore[no-untyped-call]  # as above
     if location.path is not None:
         return redis.Redis(unix_socket_path=location.path, **options)

@@ -1,9 +1,15 @@
 """One bare connection to one server, and what is said over it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -23,9 +29,9 @@ class Exchange:
     for each exchange. It fails instead of retrying: a charge must not be sent twice, and a caller is waiting.
     """
 
-    def __init__(self, connection: AbstractConnection, release: Callable[[], Awaitable[None]] | None = None) -> None:
-        """``release`` lets go of whatever else the connection needs."""
-        self._connection, self._release = connection, release
+    def __init__(self, connection: AbstractConnection, pool: ConnectionPool | None = None) -> None:
+        """``pool``: what the connection came from, which knows its address. It is only kept."""
+        self._connection, self._pool = connection, pool
 
     async def __call__(self, commands: Sequence[Command]) -> list[Any]:
         """Send all, then read a reply for each: a value, or the ResponseError that the server answered with.
@@ -52,8 +58,6 @@ class Exchange:
     async def close(self) -> None:
         """Let go of the server."""
         await self._connection.disconnect()
-        if self._release is not None:
-            await self._release()
 
 
 def connect(location: Location, seconds: float, address: Address | None = None) -> Exchange:
@@ -68,16 +72,11 @@ def connect(location: Location, seconds: float, address: Address | None = None) 
         "protocol": 2,
     }
     if location.kind == "sentinel":
-        sentinels = Sentinels(location, seconds)
         secured = location.tls is not None
-        pool = SentinelConnectionPool(location.service, sentinels, ssl=secured, **options)  # type: ignore[no-untyped-call]  # untyped in redis-py
+        pool = SentinelConnectionPool(location.service, Sentinels(location, seconds), ssl=secured, **options)  # type: ignore[no-untyped-call]  # untyped in redis-py
         connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
 
-        async def release() -> None:
-            await pool.disconnect()  # the connection knows its pool by a weak reference: this keeps it
-            await sentinels.aclose()
-
-        return Exchange(connection, release)
+        return Exchange(connection, pool)
     if location.path is not None:
         return Exchange(UnixDomainSocketConnection(path=location.path, **options))
     host, port = address or location.addresses[0]

@@ -8,6 +8,7 @@ import pytest
 
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from tests.neighbours import work_with
 from tests.redis_worlds import Cluster, Server, running, slot_owner, until
 
 YEAR = 365 * 86_400_000
@@ -127,6 +128,10 @@ def move_slot(cluster: Cluster, slot: int, target: Server, meet: Callable[[], No
     for server in (target, source):
         server.ask("CLUSTER", "SETSLOT", slot, "NODE", cluster.id_of(target))
     meet()
+
+
+async def test_keys_revocations_failures_and_status_are_there_too(cluster):
+    await work_with(cluster.url)
 
 
 async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_counting(cluster, stores):

@@ -10,6 +10,7 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from tests.neighbours import work_with
 from tests.ratelimit_svc.conftest import a_limit
 from tests.redis_worlds import Watched, running
 
@@ -41,6 +42,10 @@ async def test_a_name_that_no_sentinel_knows_is_away(watched, open_store):
     assert not store.breaker.closed
     with pytest.raises(StoreUnavailableError):
         await store.decide([])
+
+
+async def test_keys_revocations_failures_and_status_are_there_too(watched):
+    await work_with(watched.url)
 
 
 async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_goes_on_counting(
