@@ -154,6 +154,10 @@ class ClusterStore:
 
     async def _look(self) -> None:
         table = await slots.ask_for_table(self._location, self._nodes)
+        new = {address for address, known in zip(table, self._table, strict=True) if address and address != known}
+        # who takes over is paid before anybody is sent there; what cannot be paid yet stays owed
+        payments = (self._node(address).settle(slots.Realm(table, address).has) for address in new)
+        await asyncio.gather(*payments, return_exceptions=True)
         self._table[:] = table
         there = {address for address in table if address is not None}
         for address in there:

@@ -43,7 +43,7 @@ class Exchange:
         replies: list[Any] = []
         try:
             if not connection.is_connected:
-                await connection.connect()  # sending would connect too, and not ask Sentinel where to
+                await connection.connect()  # type: ignore[no-untyped-call]  # untyped; sending would not ask Sentinel where to
             await connection.send_packed_command(connection.pack_commands(commands))
             for _ in commands:
                 try:

@@ -170,12 +170,13 @@ class Node:
         await self._probe()
         await self.settle()
 
-    async def settle(self) -> None:
+    async def settle(self, mine: Callable[[str], bool] | None = None) -> None:
         """Charge what is owed, a batch at a time. Raises StoreUnavailableError; what was not charged is still owed.
 
-        A batch that got no answer may have been charged, and is charged again: too much is counted, never too little.
+        ``mine``: for which keys, if not for those of the realm. A batch that got no answer may have been charged, and is
+        charged again: too much is counted, never too little.
         """
-        while charges := self._debts.take(BATCH, self._realm.has):
+        while charges := self._debts.take(BATCH, mine or self._realm.has):
             try:
                 replies = await self._submit(_Question([script.command([charge]) for charge in charges], asking=False))
             except BaseException:

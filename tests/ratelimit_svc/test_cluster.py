@@ -5,7 +5,10 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
+from ratelimit_svc.fallback import Fallback
+from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.neighbours import work_with
@@ -134,15 +137,17 @@ async def test_keys_revocations_failures_and_status_are_there_too(cluster):
     await work_with(cluster.url)
 
 
-async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_counting(cluster, stores):
-    [store, _] = stores
+async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_counting(cluster, open_store):
+    """Its own limits fall back to a fifth, which is charged to the replica before anybody is sent there."""
+    fallback = Fallback(LocalStore(10), 10, lambda: 5)
+    store = await open_store(cluster.url, 2, fallback)
     first, second = cluster.masters[:2]
     lost, kept = charge(10, on(cluster, first)), charge(10**6, on(cluster, second))
     for _ in range(4):
         assert (await store.decide([lost])).allowed
     assert first.ask("WAIT", 1, 5000) == 1
     first.kill()
-    refused = 0
+    fell_back = []
     async with asyncio.timeout(15):
         while True:
             assert (await store.decide([kept])).allowed
@@ -150,7 +155,9 @@ async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_
                 assert (await store.decide([lost])).allowed
                 break
             except StoreUnavailableError:
-                refused += 1
+                fell_back.append((await fallback.decide([lost])).allowed)
             await asyncio.sleep(0.02)
-    assert refused
-    assert sum([(await store.decide([lost])).allowed for _ in range(10)]) == 5
+    assert sum(fell_back) == 2
+    assert sum([(await store.decide([lost])).allowed for _ in range(10)]) == 10 - 4 - 2 - 1
+    # who is gone is no longer part of it
+    await asyncio.to_thread(until, lambda: REGISTRY.get_sample_value("ratelimit_store_up"))

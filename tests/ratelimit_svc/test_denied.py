@@ -52,6 +52,16 @@ async def test_a_refused_call_is_not_asked_again_until_it_would_fit():
     assert world.store.asked == 1
 
 
+async def test_of_two_full_limits_the_store_is_asked_again_when_the_first_has_room():
+    world = World()
+    charges = [Charge("short", Terms("fixed_window", 1, 1000), 1), Charge("long", Terms("fixed_window", 1, 60_000), 1)]
+    assert (await world.first.decide(charges)).allowed
+    assert not (await world.first.decide(charges)).allowed
+    world.now_ms = 11_000
+    short, long = (await world.first.decide(charges)).readings
+    assert (short.room, long.room) == (1, 0)
+
+
 calls = st.lists(
     st.tuples(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=3), st.integers(0, 300)),
     max_size=60,
