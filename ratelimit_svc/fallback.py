@@ -4,7 +4,7 @@
 together at most L + n - 1 in what one window is to the algorithm, however often Redis goes and comes within it. In a
 window in which Redis goes away it may have admitted L before: L + (L + n - 1) at most. When Redis is back, all that
 still counts is charged to it before it decides again, so what it admits for the rest of the window is only what the
-outage left over. That holds if Redis lost its counters, too.
+outage left over. For every time that Redis loses its counters within a window, L more.
 
 It takes that every process knows n. Who never reached Redis knows of its own service's workers only; processes that
 start during an outage are not known to the others.

@@ -173,7 +173,7 @@ class Node:
     async def settle(self, mine: Callable[[str], bool] | None = None) -> None:
         """Charge what is owed, a batch at a time. Raises StoreUnavailableError; what was not charged is still owed.
 
-        ``mine``: for which keys, if not for those of the realm. A batch that got no answer may have been charged, and is
+        ``mine``: for which keys, if not those of the realm. A batch that got no answer may have been charged, and is
         charged again: too much is counted, never too little.
         """
         while charges := self._debts.take(BATCH, mine or self._realm.has):

@@ -118,8 +118,18 @@ async def test_tls_that_cannot_be_verified_is_refused(server, open_store, author
 
 @pytest.fixture
 async def acl_user(server):
-    """A user that may do what docs/operations.md says is needed, and nothing else."""
-    rights = ["resetkeys", "~gatectl:rl:*", "resetchannels", "-@all", "+@read", "+@write", "+@scripting", "+time"]
+    """A user that may do what docs/redis.md says is needed, and nothing else."""
+    rights = [
+        "resetkeys",
+        "~gatectl:rl:*",
+        "resetchannels",
+        "-@all",
+        "+@read",
+        "+@write",
+        "+@scripting",
+        "-@dangerous",
+        "+time",
+    ]
     await server.command("ACL", "SETUSER", "limiter", "reset", "on", f">{PASSWORD}", *rights)
     yield "limiter"
     await server.command("ACL", "DELUSER", "limiter")
