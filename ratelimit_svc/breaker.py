@@ -12,6 +12,13 @@ PAUSE_SECONDS = 0.25
 """Between two probes while it is open."""
 
 
+def _root(error: BaseException) -> str:
+    """What kind of error it was at first: a wrong password is a connection error to redis-py. Nothing of its text."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
+
+
 class Breaker:
     """Closed: calls go through. Open: they do not, and ``probe`` is tried in the background until it succeeds.
 
@@ -50,7 +57,7 @@ class Breaker:
             return
         self._closed.clear()
         self._on_change(False)
-        log.error("the store is away", extra={"error": type(error).__name__})
+        log.error("the store is away", extra={"error": _root(error)})
         self._prober = asyncio.create_task(self._probe_until_well())
 
     async def _probe_until_well(self) -> None:
@@ -59,7 +66,7 @@ class Breaker:
             try:
                 await self._probe()
             except Exception as error:  # noqa: BLE001 - any failure means: not yet
-                log.debug("the store is still away", extra={"error": type(error).__name__})
+                log.debug("the store is still away", extra={"error": _root(error)})
             else:
                 self._set_closed()
                 log.info("the store is back")

@@ -13,11 +13,11 @@ import grpc.aio
 
 from audit.trail import Trail
 from audit.writer import Writer
-from ratelimit_svc import envoy_api, policy, redis_store, telemetry
+from ratelimit_svc import envoy_api, policy, telemetry
+from ratelimit_svc.counters import open_counters
+from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
-from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
-from ratelimit_svc.redis_store import RedisStore
 from ratelimit_svc.rules import Mistake, NotLoaded
 from ratelimit_svc.store import StoreUnavailableError
 from serving.policies import PolicyBook
@@ -90,13 +90,12 @@ class RateLimitService(AnsweringService):
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
     """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
     trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
-    store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
-    await store.start()
     try:
-        service = RateLimitService(Limiter(policies, store, LocalStore(values["fallback_counters"])), trail)
-        yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
+        async with open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters:
+            store = DeniedFirst(counters.store, counters.denied)
+            service = RateLimitService(Limiter(policies, store, counters.fallback), trail)
+            yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
-        await store.close()
         await asyncio.to_thread(trail.close)
 
 

@@ -19,4 +19,7 @@ SETTINGS = (
         " --help tells more",
     ),
     Setting("fallback-counters", whole_number(1, 10_000_000), "100000", "counters kept in memory while Redis is away"),
+    Setting(
+        "denied-calls", whole_number(1, 10_000_000), "10000", "refused calls remembered until they would be admitted"
+    ),
 )

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypedDict, TypeVar
 
+from serving import redis_location
+
 EXIT_USAGE = 64
 """EX_USAGE of sysexits.h."""
 
 T = TypeVar("T")
-_PLAIN_REDIS = re.compile(
-    r"redis://(?:[\w.-]*:[\w.-]*@)?[a-z0-9.-]+(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[0-9]{1,4})?", re.ASCII
-)
 
 
 @dataclass(frozen=True)
@@ -110,15 +109,8 @@ def optional_path(text: str) -> Path | None:
 
 
 def redis_url(text: str) -> str:
-    """A URL that redis-py understands. The message never repeats it: it may hold a password."""
-    if _PLAIN_REDIS.fullmatch(text):  # good as it is, and no reason to import redis-py into a parent process
-        return text
-    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - see above
-
-    try:
-        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
-    except (ValueError, TypeError):  # TypeError: an option after the ? that a connection does not know
-        raise ValueError("must be a URL such as redis://host:6379/0, rediss://… or unix:///path") from None
+    """A URL of :mod:`serving.redis_location`. The message never repeats it: it may hold a password."""
+    redis_location.parse(text)
     return text
 
 

@@ -9,22 +9,24 @@ from typing import Any
 
 from audit.trail import Trail
 from audit.writer import Writer
-from ratelimit_svc import redis_store, telemetry
+from ratelimit_svc import telemetry
 from ratelimit_svc.compat import envoy_api, files
 from ratelimit_svc.compat.config import Config
 from ratelimit_svc.compat.limiter import CompatLimiter
 from ratelimit_svc.compat.service import COMPAT_CONFIG
 from ratelimit_svc.compat.telemetry import CONFIG_LOADS
+from ratelimit_svc.counters import open_counters
 from ratelimit_svc.envoy_api import SERVICE as GRPC_SERVICE
 from ratelimit_svc.envoy_api import handler
-from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.redis_store import RedisStore
 from ratelimit_svc.server import AnsweringService
 from serving.policies import FilesBook, PolicyBook
 from serving.settings import Values, audit_files
 from serving.worker import Register, Worker
 
 log = logging.getLogger(__name__)
+
+SHARED_BY = ":compat"
+"""In place of a gateway: all processes that obey such files share their limits. No gateway can have this name."""
 
 
 class CompatService(AnsweringService):
@@ -76,11 +78,9 @@ async def open_worker(values: Values, configs: PolicyBook[Config]) -> AsyncItera
         if values["audit_dir"] is not None:
             trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
             stack.push_async_callback(asyncio.to_thread, trail.close)
-        store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
-        stack.push_async_callback(store.close)
-        await store.start()
-        fallback = LocalStore(values["fallback_counters"]) if values["when_redis_is_away"] == "allow" else None
-        limiter = CompatLimiter(configs, store, fallback, shadow=values["shadow_mode"])
+        counters = await stack.enter_async_context(open_counters(values, lambda: SHARED_BY))
+        fallback = counters.fallback if values["when_redis_is_away"] == "allow" else None
+        limiter = CompatLimiter(configs, counters.store, fallback, shadow=values["shadow_mode"])
         service = CompatService(limiter, trail, headers=values["response_headers"])
         yield lambda server: server.add_generic_rpc_handlers((handler(service.should_rate_limit),))
 

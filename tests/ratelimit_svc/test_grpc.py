@@ -31,8 +31,8 @@ LIMITS = {
 @contextlib.asynccontextmanager
 async def running(policies, redis_url, state_dir):
     """The service's stub, on a server in this process."""
-    values = settings.read("ratelimit-svc", SETTINGS, ["--redis-url", redis_url, "--store-deadline", "1"], {})
-    values["state_dir"] = state_dir
+    options = ["--redis-url", redis_url, "--store-deadline", "1", "--state-dir", str(state_dir)]
+    values = settings.read("ratelimit-svc", settings.SERVING + SETTINGS, options, {})
     server = grpc.aio.server()
     async with WORKER.opened(values, policies) as register:
         register(server)

@@ -5,9 +5,12 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
+from ratelimit_svc.redis.poll import poll
+from ratelimit_svc.redis.processes import Processes
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.ratelimit_svc.conftest import a_limit
@@ -28,8 +31,9 @@ def open_limiter(book, open_store, fragile_server):
 
     async def open_one(on_store_failure):
         policy = Policy(revision="r1", gateway="g", on_store_failure=on_store_failure, limits={"per-user": LIMIT})
-        store = await open_store(fragile_server.url, DEADLINE)
-        return Limiter(book(policy), store, LocalStore(100)), store
+        fallback = Fallback(LocalStore(100), 100, lambda: 1)
+        store = await open_store(fragile_server.url, DEADLINE, fallback)
+        return Limiter(book(policy), store, fallback), store
 
     return open_one
 
@@ -62,15 +66,27 @@ async def test_deny_every_call_fails_while_redis_is_dead(open_limiter, fragile_s
             await limiter.decide("g", CALL)
 
 
-async def test_redis_back_after_a_restart_decides_again(open_limiter, fragile_server):
+async def test_redis_back_after_a_restart_decides_again_and_counts_what_was_admitted_without_it(
+    open_limiter, fragile_server
+):
     limiter, store = await open_limiter("allow")
     fragile_server.kill()
-    await outcomes(limiter, 4)
+    assert await outcomes(limiter, 4) == ["fallback_ok"] * 4
     fragile_server.start()
     async with asyncio.timeout(10):
         await store.breaker.wait_closed()
-    assert await outcomes(limiter, 6) == ["ok"] * 5 + ["over_limit"]
+    assert await outcomes(limiter, 3) == ["ok", "over_limit", "over_limit"]
     assert metric("ratelimit_store_up") == 1
+
+
+async def test_what_one_failed_exchange_left_owing_is_paid_by_the_next_poll(open_limiter, fragile_server):
+    limiter, store = await open_limiter("allow")
+    fragile_server.kill()
+    fragile_server.start()
+    assert await outcomes(limiter, 2) == ["fallback_ok", "ok"]
+    assert store.breaker.closed
+    await poll(store, "g", [])
+    assert await outcomes(limiter, 4) == ["ok"] * 3 + ["over_limit"]
 
 
 async def test_a_restart_that_nobody_noticed_costs_no_more_than_one_failed_exchange(open_limiter, fragile_server):
@@ -139,6 +155,38 @@ async def test_a_redis_that_cannot_write_counts_as_away_until_it_can(open_store,
     async with asyncio.timeout(10):
         await store.breaker.wait_closed()
     assert (await store.decide(CHARGE)).allowed
+
+
+async def test_a_redis_without_memory_counts_as_away_until_it_has_some(open_store, fragile_server):
+    store = await open_store(fragile_server.url, DEADLINE)
+    await fragile_server.command("CONFIG", "SET", "maxmemory", "1")
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            await store.decide(CHARGE)
+    assert not store.breaker.closed
+    await fragile_server.command("CONFIG", "SET", "maxmemory", "0")
+    async with asyncio.timeout(10):
+        await store.breaker.wait_closed()
+    assert (await store.decide(CHARGE)).readings[0].room == 5  # what was refused charged nothing
+
+
+async def test_processes_know_how_many_they_are_and_notice_a_flush(open_store, fragile_server):
+    lost: list[int] = []
+    stores = [await open_store(fragile_server.url) for _ in range(3)]
+    processes = [Processes(1, lambda: lost.append(1)) for _ in stores]
+    for _ in range(2):
+        for store, one in zip(stores, processes, strict=True):
+            await poll(store, "g", [one])
+    await poll(stores[0], "other", [Processes(1, lambda: None)])  # another gateway on the same Redis
+    assert [one.count for one in processes] == [3, 3, 3]
+    assert not lost
+    await fragile_server.command("FLUSHALL")
+    await poll(stores[0], "g", [processes[0]])
+    assert len(lost) == 1
+    fragile_server.kill()
+    with pytest.raises(StoreUnavailableError):
+        await poll(stores[1], "g", [processes[1]])
+    assert processes[1].count == 3
 
 
 async def test_a_flush_of_everything_starts_the_counters_over_and_nothing_fails(open_store, fragile_server):

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from ratelimit_svc.compat import engine, files
 from ratelimit_svc.compat.config import Rate
 from ratelimit_svc.compat.engine import Asked
+from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.redis_store import RedisStore, connect
+from ratelimit_svc.redis import open_store
 from ratelimit_svc.store import Charge, Store, Verdict
+from serving.redis_location import parse
 from tests.ratelimit_svc.compat.documents import UNITS, descriptors
 from tests.ratelimit_svc.compat.reference import Call, Reference
 from tests.ratelimit_svc.conftest import Server
@@ -104,9 +106,9 @@ def test_with_local_counters_and_any_clock(documents: list[dict[str, Any]], asks
 
 
 @pytest.fixture
-def runner(server: Server) -> Iterator[tuple[asyncio.Runner, RedisStore]]:
+def runner(server: Server) -> Iterator[tuple[asyncio.Runner, Store]]:
     with asyncio.Runner() as runner:
-        store = RedisStore(connect(server.url, 5.0), 5.0)
+        store = open_store(parse(server.url), 5.0, Fallback(LocalStore(1), 1, lambda: 1))
         runner.run(store.start())
         yield runner, store
         runner.run(store.close())
@@ -115,6 +117,6 @@ def runner(server: Server) -> Iterator[tuple[asyncio.Runner, RedisStore]]:
 @settings(SETTINGS, max_examples=50)
 @given(documents=descriptors(), asks=st.lists(st.tuples(calls, st.just(0)), min_size=1, max_size=12))
 def test_with_redis_and_its_clock(
-    runner: tuple[asyncio.Runner, RedisStore], documents: list[dict[str, Any]], asks: list[tuple[Call, int]]
+    runner: tuple[asyncio.Runner, Store], documents: list[dict[str, Any]], asks: list[tuple[Call, int]]
 ) -> None:
     runner[0].run(compare(documents, asks, runner[1]))

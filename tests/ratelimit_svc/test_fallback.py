@@ -1,0 +1,140 @@
+"""The share of a limit while Redis is away, what is charged when it is back, and the bound on it all."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratelimit_svc.fallback import Fallback, share
+from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.store import Charge, Terms
+
+WINDOW_MS = 1000
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("call"), st.integers(0, 4), st.integers(1, 3)),
+        st.sampled_from([("away",), ("back",), ("loses",)]),
+        st.tuples(st.just("later"), st.integers(1, 700)),
+    ),
+    max_size=120,
+)
+
+
+@dataclass
+class World:
+    """n processes and a Redis that comes and goes, under one clock."""
+
+    terms: Terms
+    processes: int
+    now_ms: int = 10**12
+    away: bool = False
+    admitted: list[int] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.redis = LocalStore(10, lambda: self.now_ms)
+        self.fallbacks = [
+            Fallback(LocalStore(10, lambda: self.now_ms), 10, lambda: self.processes) for _ in range(self.processes)
+        ]
+
+    async def call(self, process, hits):
+        charge = Charge("k", self.terms, hits)
+        store = self.fallbacks[process % self.processes] if self.away else self.redis
+        if (await store.decide([charge])).allowed:
+            self.admitted += [self.now_ms // WINDOW_MS] * hits
+
+    async def come_back(self):
+        self.away = False
+        for fallback in self.fallbacks:
+            while owed := fallback.take(1, lambda _: True):
+                await self.redis.decide(owed)
+
+
+@given(limit=st.integers(0, 12), processes=st.integers(1, 5), steps=steps)
+@settings(max_examples=300, deadline=None)
+async def test_no_window_admits_more_than_stated_however_often_redis_goes_and_comes(limit, processes, steps):
+    world = World(Terms("fixed_window", limit, WINDOW_MS), processes)
+    losses: list[int] = []
+    for what, *how in steps:
+        if what == "call":
+            await world.call(*how)
+        elif what == "later":
+            world.now_ms += how[0]
+        elif what == "away":
+            world.away = True
+        elif what == "loses":
+            losses.append(world.now_ms // WINDOW_MS)
+            world.redis = LocalStore(10, lambda: world.now_ms)
+        else:
+            await world.come_back()
+    share_of_all = processes * -(-limit // processes)
+    assert share_of_all <= limit + processes - 1
+    for window in set(world.admitted):
+        # once with Redis, once without, and once more whenever it lost its counters
+        assert world.admitted.count(window) <= limit * (1 + losses.count(window)) + share_of_all
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+async def test_one_outage_in_which_redis_loses_everything_costs_no_more_than_one_in_which_it_does_not(processes):
+    world = World(Terms("fixed_window", 12, WINDOW_MS), processes)
+    for process in range(20):
+        await world.call(process, 1)
+    world.away, world.redis = True, LocalStore(10, lambda: world.now_ms)
+    for process in range(40):
+        await world.call(process, 1)
+    await world.come_back()
+    for process in range(20):
+        await world.call(process, 1)
+    assert len(world.admitted) == 12 + 12
+
+
+async def admitted(store, charge: Charge, calls: int) -> int:
+    return sum([(await store.decide([charge])).allowed for _ in range(calls)])
+
+
+@pytest.mark.parametrize(("limit", "processes", "each"), [(10, 1, 10), (10, 3, 4), (10, 20, 1), (0, 3, 0)])
+async def test_each_process_admits_its_share_rounded_up(limit, processes, each):
+    fallback = Fallback(LocalStore(10, lambda: 0), 10, lambda: processes)
+    assert await admitted(fallback, Charge("k", Terms("fixed_window", limit, 1000), 1), 20) == each
+
+
+def test_a_burst_is_shared_too():
+    assert share(Terms("fixed_window", 100, 1000, burst=5), 4) == Terms("fixed_window", 25, 1000, burst=2)
+
+
+async def test_what_was_admitted_is_owed_once_in_bounded_batches_and_may_be_put_back():
+    fallback = Fallback(LocalStore(100, lambda: 0), 100, lambda: 1)
+    charges = [Charge(f"k{n}", Terms("fixed_window", 5, 1000), 2) for n in range(10)]
+    for charge in charges:
+        assert await admitted(fallback, charge, 3) == 2
+    first = fallback.take(4, lambda _: True)
+    assert [(one.hits, one.mode, one.terms.requests) for one in first] == [(4, "add", 5)] * 4
+    fallback.put_back(first)
+    mine = fallback.take(100, lambda key: key in {"k1", "k9"})
+    assert sorted(one.key for one in mine) == ["k1", "k9"]
+    assert len(fallback.take(100, lambda _: True)) == 8
+    assert fallback.take(100, lambda _: True) == []
+    assert fallback.owing == 0
+    assert await admitted(fallback, charges[0], 3) == 0  # paid, and still used: going and coming opens nothing
+
+
+async def test_what_no_longer_counts_is_not_owed_and_what_was_given_back_neither():
+    now = [0]
+    fallback = Fallback(LocalStore(10, lambda: now[0]), 10, lambda: 1)
+    charge = Charge("k", Terms("fixed_window", 5, 1000), 2)
+    await fallback.decide([charge])
+    await fallback.decide([charge._replace(mode="give_back", hits=1)])
+    [owed] = fallback.take(1, lambda _: True)
+    assert owed.hits == 1
+    fallback.put_back([owed])
+    now[0] = 1000
+    assert fallback.take(1, lambda _: True) == []
+
+
+async def test_refused_calls_owe_nothing_and_memory_is_bounded():
+    fallback = Fallback(LocalStore(5, lambda: 0), 5, lambda: 1)
+    await fallback.decide([Charge("full", Terms("fixed_window", 0, 1000), 1)])
+    assert fallback.owing == 0
+    await asyncio.gather(*(fallback.decide([Charge(f"k{n}", Terms("fixed_window", 5, 1000), 1)]) for n in range(50)))
+    assert fallback.owing == 5
