@@ -29,13 +29,10 @@ SAMPLE = 10
 PATIENCE = 5
 """Intervals after which they are judged anyway: a limit that is down to one a second must get up again."""
 
-Reason = Literal[
-    "raised", "latency", "errors", "in_flight", "near", "unused", "full", "settling", "waiting", "idle", "lost"
-]
+Reason = Literal["raised", "latency", "errors", "in_flight", "near", "unused", "full", "settling", "waiting", "idle"]
 """Why the level is what it is. It fell for ``latency``, ``errors`` or ``in_flight``; it was ``raised``; or it stays:
 ``near`` what is tolerated, ``unused`` (nobody meets the limit), ``full`` (the whole limit), ``settling`` (what ended
-was admitted before the last cut), ``waiting`` (too few requests ended to judge), ``idle`` (none did), ``lost`` (nobody
-decided in time)."""
+was admitted before the last cut), ``waiting`` (too few requests ended to judge), ``idle`` (none did)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +101,12 @@ class State:
     waited: int = 0
 
 
-def step(law: Law, state: State, figures: Figures) -> tuple[State, Reason]:
-    """The state after one more interval, and why. The level is always within ``law.floor`` and 1."""
+def step(law: Law, state: State, figures: Figures, intervals: int = 1) -> tuple[State, Reason]:
+    """The state after so many more intervals, and why. The level is always within ``law.floor`` and 1."""
     state = replace(state, level=min(max(state.level, law.floor), 1.0))  # a new revision may have another floor
     if state.settling:
         return replace(state, settling=state.settling - 1), "settling"
-    seen, intervals = state.pending + figures, state.waited + 1
+    seen, intervals = state.pending + figures, state.waited + intervals
     if not seen.ended:
         return replace(state, pending=NOTHING, waited=0), "idle"
     if seen.ended < SAMPLE and intervals < PATIENCE:
