@@ -3,31 +3,50 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ratelimit_svc.algorithms import ALGORITHMS
-from ratelimit_svc.policy import Limit
 from ratelimit_svc.rules import MAX_HITS, Ask
-from ratelimit_svc.store import Charge, Reading, Verdict, fits
+from ratelimit_svc.store import Charge, Mode, Reading, Terms, Verdict, fits, made
 
 Outcome = Literal["ok", "over_limit", "fallback_ok", "fallback_over_limit"]
 """``fallback_``: decided by this process's own counters, because the store was away."""
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+_STRICTNESS: tuple[Mode, ...] = ("give_back", "add", "shadow", "take", "always")
+
+
+class Standing(NamedTuple):
+    """How one counter stands after the call."""
+
+    terms: Terms
+    over: bool
+    """It had no room for the call."""
+    remaining: int
+    """Hits left, at least 0. Of what refused a call something may be left: it asked for more."""
+    reset_ms: int
+    """Until a refused call would fit; else until the window ends. At least 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one limit stands after the call."""
+    """How one limit stands after the call: each of its rates, and the one a client should look at."""
 
     name: str
-    limit: Limit
-    over: bool
-    """This limit has no room for the call."""
-    remaining: int
-    """Hits left, at least 0. A refused call charges nothing, so something may be left of a limit that refused it."""
-    reset_ms: int
-    """Until a refused call would fit, or for an admitted one, until the current window ends. At least 1."""
+    enforced: bool
+    """False: a shadow limit, or hits that were charged whatever there was room for. It refused nothing."""
+    standings: tuple[Standing, ...]
+    tightest: Standing
+    """Of those without room the one to wait longest for, else the one with least left."""
+
+    @property
+    def over(self) -> bool:
+        """This limit has no room for the call."""
+        return self.tightest.over
+
+    @property
+    def refuses(self) -> bool:
+        """The call is refused because of this limit."""
+        return self.enforced and self.tightest.over
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +59,22 @@ class Decision:
     """One for each descriptor, in the order asked; None where no limit applies."""
     limiting: Status | None
     """The limit a client should look at: of those that refuse the one to wait longest for, else the one with least
-    left. None when no limit applies."""
+    left. None when no enforced limit applies."""
 
     @property
     def reset_s(self) -> int:
         """``reset_ms`` of the limiting limit in whole seconds, rounded up; at least 1."""
         assert self.limiting is not None
-        return math.ceil(self.limiting.reset_ms / 1000)
+        return math.ceil(self.limiting.tightest.reset_ms / 1000)
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Response headers for the client: the most constrained limit, and when to come back if refused."""
-        status = self.limiting
-        if status is None:
+        if self.limiting is None:
             return ()
+        tightest = self.limiting.tightest
         headers = (
-            ("x-ratelimit-limit", str(status.limit.requests)),
-            ("x-ratelimit-remaining", str(status.remaining)),
+            ("x-ratelimit-limit", str(tightest.terms.requests)),
+            ("x-ratelimit-remaining", str(tightest.remaining)),
             ("x-ratelimit-reset", str(self.reset_s)),
         )
         return headers if self.allowed else (*headers, ("retry-after", str(self.reset_s)))
@@ -63,58 +82,73 @@ class Decision:
     def detail(self) -> str:
         """Why a call is refused, as one sentence without a full stop."""
         assert self.limiting is not None
-        name, limit = self.limiting.name, self.limiting.limit
-        if limit.requests == 0:
+        name, terms = self.limiting.name, self.limiting.tightest.terms
+        if terms.requests == 0:
             return f'limit "{name}" allows no requests'
-        plural = "" if limit.requests == 1 else "s"
-        return (
-            f'limit "{name}" allows {limit.requests} request{plural} per {period(limit.window_ms)}; '
-            f"try again in {self.reset_s} s"
-        )
+        return f'limit "{name}" allows {allowance(terms)}; try again in {self.reset_s} s'
 
 
 def charges(asks: Sequence[Ask]) -> list[Charge]:
     """What to ask of the store. Descriptors about the same counter are charged together: each would fit alone."""
     merged: dict[str, Charge] = {}
-    for counter, hits in asks:
-        if counter is None:
-            continue
-        known = merged.get(counter.key)
-        if known is None:
-            merged[counter.key] = Charge(counter.key, counter.limit, hits)
-        else:
-            # two revisions of one limit may meet in a call: the stricter number holds
-            limit = min(known.limit, counter.limit, key=lambda each: each.requests)
-            merged[counter.key] = Charge(counter.key, limit, min(known.hits + hits, MAX_HITS))
+    for ask in asks:
+        for key, terms in ask.counters:
+            known = merged.get(key)
+            if known is None:
+                merged[key] = Charge(key, terms, ask.hits, ask.mode, ask.lease)
+            else:
+                # two revisions of one limit may meet in a call: the stricter holds
+                merged[key] = Charge(
+                    key,
+                    min(known.terms, terms, key=lambda each: each.requests),
+                    min(known.hits + ask.hits, MAX_HITS),
+                    max(known.mode, ask.mode, key=_STRICTNESS.index),
+                    ask.lease,
+                )
     return list(merged.values())
 
 
 def conclude(asks: Sequence[Ask], charged: Sequence[Charge], verdict: Verdict, *, fallback: bool) -> Decision:
     """The decision on ``asks``, from the ``verdict`` on their ``charged`` (what :func:`charges` made of them)."""
-    standing = {charge.key: (charge, reading) for charge, reading in zip(charged, verdict.readings, strict=True)}
-    statuses = tuple(
-        None if counter is None else _status(counter.name, *standing[counter.key], verdict) for counter, _ in asks
-    )
-    applied = [status for status in statuses if status is not None]
+    standing = {
+        charge.key: _standing(charge, reading, verdict)
+        for charge, reading in zip(charged, verdict.readings, strict=True)
+    }
+    statuses = tuple(_status(ask, standing) if ask.counters else None for ask in asks)
     if verdict.allowed:
-        limiting = min(applied, key=lambda status: (status.remaining, -status.reset_ms), default=None)
+        enforced = (status for status in statuses if status is not None and status.enforced)
+        limiting = min(enforced, key=lambda status: _room_and_wait(status.tightest), default=None)
     else:
-        limiting = max((status for status in applied if status.over), key=lambda status: status.reset_ms)
+        refusing = (status for status in statuses if status is not None and status.refuses)
+        limiting = max(refusing, key=lambda status: status.tightest.reset_ms)
     outcome: Outcome = "ok" if verdict.allowed else "over_limit"
     if fallback:
         outcome = "fallback_ok" if verdict.allowed else "fallback_over_limit"
     return Decision(verdict.allowed, outcome, statuses, limiting)
 
 
-def _status(name: str, charge: Charge, reading: Reading, verdict: Verdict) -> Status:
-    limit, algorithm = charge.limit, ALGORITHMS[charge.limit.algorithm]
+def _status(ask: Ask, standing: dict[str, Standing]) -> Status:
+    standings = tuple(standing[counter.key] for counter in ask.counters)
+    over = [each for each in standings if each.over]
+    tightest = max(over, key=lambda each: each.reset_ms) if over else min(standings, key=_room_and_wait)
+    return Status(ask.name, ask.mode in {"take", "always"}, standings, tightest)
+
+
+def _room_and_wait(standing: Standing) -> tuple[int, int]:
+    """Orders counters that have room: the least left first, and the longest to go of those."""
+    return standing.remaining, -standing.reset_ms
+
+
+def _standing(charge: Charge, reading: Reading, verdict: Verdict) -> Standing:
+    left = reading.room - made(charge, reading.room, allowed=verdict.allowed)
     over = not fits(charge.hits, reading.room)
-    if over:
-        reset_ms = algorithm.wait_ms(limit, charge.hits, reading.state, verdict.now_ms)
-    else:
-        reset_ms = algorithm.reset_ms(limit, reading.state, verdict.now_ms)
-    left = reading.room - charge.hits if verdict.allowed else reading.room
-    return Status(name, limit, over, max(0, left), reset_ms)
+    return Standing(charge.terms, over, max(0, min(left, charge.terms.requests)), reading.until_ms)
+
+
+def allowance(terms: Terms) -> str:
+    """What a counter allows, in words: ``100 requests per minute``."""
+    plural = "" if terms.requests == 1 else "s"
+    return f"{terms.requests} request{plural} per {terms.period or period(terms.window_ms)}"
 
 
 def period(window_ms: int) -> str:

@@ -75,10 +75,11 @@ def _fill(into: Any, status: Status | None) -> None:
     if status is None:
         into.code = _OK
         return
-    into.code = _OVER_LIMIT if status.over else _OK
-    into.current_limit.CopyFrom(_current_limit(status.name, status.limit.requests, status.limit.window_ms))
-    into.limit_remaining = min(status.remaining, _UINT32_MAX)
-    into.duration_until_reset.seconds, milliseconds = divmod(status.reset_ms, 1000)
+    into.code = _OVER_LIMIT if status.refuses else _OK
+    tightest = status.tightest
+    into.current_limit.CopyFrom(_current_limit(status.name, tightest.terms.requests, tightest.terms.window_ms))
+    into.limit_remaining = min(tightest.remaining, _UINT32_MAX)
+    into.duration_until_reset.seconds, milliseconds = divmod(tightest.reset_ms, 1000)
     into.duration_until_reset.nanos = milliseconds * 1_000_000
 
 

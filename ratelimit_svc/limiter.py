@@ -31,7 +31,7 @@ class Limiter:
             try:
                 verdict = await self._store.decide(charges)
             except StoreUnavailableError:
-                deny = any(counter.on_store_failure == "deny" for counter, _ in asks if counter is not None)
+                deny = any(ask.on_store_failure == "deny" for ask in asks if ask.counters)
                 telemetry.FALLBACKS.labels("deny" if deny else "allow").inc()
                 if deny:
                     raise

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from ratelimit_svc.algorithms import ALGORITHMS
-from ratelimit_svc.store import Charge, Reading, State, Verdict, fits
+from ratelimit_svc.algorithms.protocol import State
+from ratelimit_svc.store import Charge, Reading, Verdict, fits, made, refuses
 
 
 def wall_clock_ms() -> int:
@@ -29,19 +30,22 @@ class LocalStore:
         return len(self._states)
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
-        """Check all, then charge all or none. Never waits."""
+        """Check all, then make the charges as their modes say. Never waits."""
         now_ms = self._clock_ms()
-        readings = []
+        states, readings = [], []
         for charge in charges:
-            algorithm = ALGORITHMS[charge.limit.algorithm]
-            state = algorithm.roll(self._states.get(charge.key), charge.limit.window_ms, now_ms)
-            readings.append(Reading(algorithm.room(charge.limit, state, now_ms), state))
-        allowed = all(fits(charge.hits, reading.room) for charge, reading in zip(charges, readings, strict=True))
-        if allowed:
-            for charge, reading in zip(charges, readings, strict=True):
-                if charge.hits:
-                    self._states[charge.key] = ALGORITHMS[charge.limit.algorithm].charge(reading.state, charge.hits)
-                    self._states.move_to_end(charge.key)
+            algorithm = ALGORITHMS[charge.terms.algorithm]
+            state = algorithm.roll(charge, self._states.get(charge.key), now_ms)
+            room = algorithm.room(charge, state, now_ms)
+            until_ms = algorithm.reset_ms if fits(charge.hits, room) else algorithm.wait_ms
+            states.append(state)
+            readings.append(Reading(room, until_ms(charge, state, now_ms)))
+        allowed = not any(refuses(charge, reading.room) for charge, reading in zip(charges, readings, strict=True))
+        for charge, state, reading in zip(charges, states, readings, strict=True):
+            hits = made(charge, reading.room, allowed=allowed)
+            if hits:
+                self._states[charge.key] = ALGORITHMS[charge.terms.algorithm].add(charge, state, now_ms, hits)
+                self._states.move_to_end(charge.key)
         while len(self._states) > self._capacity:
             self._states.popitem(last=False)
         return Verdict(allowed, now_ms, tuple(readings))

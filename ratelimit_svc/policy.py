@@ -5,21 +5,34 @@ A descriptor that Envoy sends for a limit is a list of entries, in this order::
 
     limit=<limit name>, revision=<revision>, <dimension>=<value> …
 
-one entry per dimension of ``Limit.per`` and then of ``Limit.when``. Nothing here does I/O.
+one entry for each of ``Limit.dimensions``; then ``lease`` for a limit of requests at a time; then, when the stream has
+ended, those of ``ENDED``. Nothing here does I/O.
 """
 
-from typing import Literal
+from functools import cached_property
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 LIMIT_KEY = "limit"
 REVISION_KEY = "revision"
+LEASE_KEY = "lease"
+"""Names one request, so that what it holds can be given back when its stream ends."""
+STATUS_KEY = "response.status"
+BYTES_KEY = "response.bytes"
+DURATION_KEY = "response.duration_ms"
+ENDED = (STATUS_KEY, BYTES_KEY, DURATION_KEY)
+"""What a stream came to: HTTP status, bytes sent to the client, milliseconds. ``-`` for what is not known."""
 ABSENT = "-"
-"""A dimension value that means "this caller has none": a limit that counts by it does not apply."""
+"""A dimension value that means "this caller has none"."""
 
-DIMENSIONS = ("user", "role", "plan", "api_key", "client_address", "route")
+DIMENSIONS = ("user", "role", "plan", "api_key", "client_address", "route", "upstream", "gateway")
+"""Beside these: ``attribute.<name>`` of the user and ``header.<name>`` of the request."""
+SHARED = ("attribute.", "header.")
+"""Prefixes of dimensions in which callers who have none count together: leaving a header out must not be a way out.
+In every other dimension a limit does not apply to who has none."""
 METADATA_NAMESPACE = "envoy.filters.http.ratelimit"
 """Where Envoy keeps the dynamic metadata of a RateLimitResponse."""
 METADATA_LIMIT = "limit"
@@ -28,36 +41,93 @@ METADATA_DECISION = "decision"
 METADATA_DETAIL = "detail"
 """One sentence for the 429's ``detail``."""
 
-Dimension = Literal["user", "role", "plan", "api_key", "client_address", "route"]
+_DIMENSION = rf"^({'|'.join(DIMENSIONS)}|attribute\.[a-z][a-z0-9_]{{0,62}}|header\.[a-z0-9!#$%&'*+.^`|~-]{{1,128}})$"
+Dimension = Annotated[str, StringConstraints(pattern=_DIMENSION)]
 Algorithm = Literal["sliding_window", "fixed_window"]
+Period = Literal["day", "week", "month"]
 OnStoreFailure = Literal["allow", "deny"]
+MAX_RATES = 8
+"""Of one limit."""
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Limit(_Document):
-    """At most ``requests`` per ``window_ms`` milliseconds for each distinct value of the ``per`` dimensions.
+class Rate(_Document):
+    """At most ``requests`` per ``window_ms`` milliseconds. 0 requests refuses everything."""
 
-    ``when`` narrows it to descriptors whose dimension has one of the listed values; those dimensions are not
-    part of what is counted by. ``requests`` 0 refuses everything.
+    requests: int = Field(ge=0, le=2**53)
+    window_ms: int = Field(gt=0, le=366 * 86_400_000)
+    burst: int | None = Field(default=None, ge=1, le=2**53)
+    """Hits at once, where the algorithm has them; None: what is usual for it."""
+    period: Period | None = None
+    """A calendar period instead of the window, whose length is then nominal."""
+
+
+Rates = Annotated[tuple[Rate, ...], Field(max_length=MAX_RATES)]
+"""All hold together. None at all: unlimited."""
+
+
+class ResponseCost(_Document):
+    """Hits that a response costs, charged when its stream has ended, whether or not there is room for them.
+
+    ``status``: hits by code (``503``), else by class (``5xx``), else 0. ``bytes_per_hit``: one more for each so many
+    bytes sent, begun ones too. A response whose status is not known (the client went away) costs as ``5xx`` does not
+    and as nothing does.
+    """
+
+    status: dict[str, Annotated[int, Field(ge=0, le=2**31)]] = {}
+    bytes_per_hit: int | None = Field(default=None, ge=1)
+
+
+class Limit(_Document):
+    """What each distinct combination of values of the ``per`` dimensions may have.
+
+    ``rates`` hold for everybody whose plan is not among ``plans``. ``when`` narrows the limit to descriptors whose
+    dimension has one of the listed values, ``exempt`` spares those whose dimension has; neither is counted by.
+    Addresses there are networks.
     """
 
     algorithm: Algorithm = "sliding_window"
-    requests: int = Field(ge=0, le=2**53)
-    window_ms: int = Field(gt=0, le=366 * 86_400_000)
+    rates: Rates
+    plans: dict[str, Rates] = {}
+    time_zone: str = "UTC"
+    """Of calendar periods (IANA name)."""
     per: tuple[Dimension, ...] = Field(min_length=1)
     when: dict[Dimension, tuple[str, ...]] = {}
+    exempt: dict[Dimension, tuple[str, ...]] = {}
+    enforce: bool = True
+    """False: a shadow limit, which is counted and told of and never refuses."""
+    count_refused: bool = False
+    """Refused calls are charged as well, by this limit or another."""
+    response_cost: ResponseCost | None = None
+
+    @cached_property
+    def dimensions(self) -> tuple[str, ...]:
+        """What a descriptor of this limit tells, in order, each once."""
+        plan = ("plan",) if self.plans else ()
+        return tuple(dict.fromkeys((*self.per, *self.when, *self.exempt, *plan)))
+
+    @model_validator(mode="after")
+    def _counters_differ(self) -> "Limit":
+        """Two rates over one window would share a counter."""
+        for rates in (self.rates, *self.plans.values()):
+            if len({(rate.window_ms, rate.period) for rate in rates}) != len(rates):
+                raise ValueError("two rates of a limit have the same window")
+        return self
 
 
 class Policy(_Document):
     """Every limit of one revision of one gateway. ``limits`` is keyed by limit name."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     revision: str
     gateway: str
     on_store_failure: OnStoreFailure = "allow"
+    ipv4_prefix: int = Field(default=32, ge=8, le=32)
+    ipv6_prefix: int = Field(default=64, ge=16, le=128)
+    """Bits of a client's address that are counted by: who has one IPv6 address has 2^64."""
     limits: dict[str, Limit] = {}
 
 

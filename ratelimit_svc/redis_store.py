@@ -16,13 +16,12 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from ratelimit_svc import algorithms, telemetry
 from ratelimit_svc.batching import Batcher
 from ratelimit_svc.breaker import Breaker
-from ratelimit_svc.policy import Limit
-from ratelimit_svc.store import Charge, Reading, StoreUnavailableError, Verdict
+from ratelimit_svc.store import Charge, Reading, StoreUnavailableError, Terms, Verdict
 
 BATCH = 256
 """Calls in one pipeline at most: bounds how long one exchange keeps Redis from others."""
 
-_PROBE = [Charge("gatectl:{probe}:rl:probe", Limit(requests=2**53, window_ms=1000, per=("route",)), 1)]
+_PROBE = [Charge("gatectl:rl:{probe}", Terms("fixed_window", 2**53, 1000), 1)]
 """A probe charges: a server that cannot write (replica, out of memory) is not well."""
 
 
@@ -62,7 +61,7 @@ class RedisStore:
             self.breaker.open(error)
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
-        """Check all, then charge all or none. Raises StoreUnavailableError within the deadline."""
+        """Check all, then charge as their modes say. Raises StoreUnavailableError within the deadline."""
         if not self.breaker.closed:
             raise StoreUnavailableError("the breaker is open")
         try:
@@ -107,7 +106,10 @@ class RedisStore:
             command: list[str | int] = ["EVALSHA", self._sha, len(charges)]
             command += [charge.key for charge in charges]
             for charge in charges:
-                command += (charge.limit.algorithm, charge.limit.requests, charge.limit.window_ms, charge.hits)
+                terms = charge.terms
+                burst = -1 if terms.burst is None else terms.burst
+                command += (terms.algorithm, charge.mode, charge.hits, terms.requests, terms.window_ms, burst)
+                command.append("")
             commands.append(command)
         return await self._exchange(commands)
 
@@ -145,4 +147,4 @@ class RedisStore:
 def _verdict(reply: Sequence[Any]) -> Verdict:
     """The reply of ``decide.lua`` in our terms."""
     allowed, now_ms, *counters = reply
-    return Verdict(bool(allowed), now_ms, tuple(Reading(room, tuple(state)) for room, *state in counters))
+    return Verdict(bool(allowed), now_ms, tuple(Reading(room, until_ms) for room, until_ms in counters))

@@ -1,17 +1,30 @@
-"""Which counter a descriptor is about. Pure: the descriptor contract of ``policy`` and nothing else."""
+"""Which counters a descriptor is about. Pure: the descriptor contract of ``policy`` and nothing else."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from ratelimit_svc.policy import ABSENT, LIMIT_KEY, REVISION_KEY, Limit, OnStoreFailure, Policy
+from ratelimit_svc.keys import Addresses, counter_keys
+from ratelimit_svc.policy import (
+    ABSENT,
+    BYTES_KEY,
+    ENDED,
+    LEASE_KEY,
+    LIMIT_KEY,
+    REVISION_KEY,
+    SHARED,
+    STATUS_KEY,
+    Limit,
+    OnStoreFailure,
+    Policy,
+    Rate,
+    ResponseCost,
+)
+from ratelimit_svc.store import Mode, Terms
 
 MAX_DESCRIPTORS = 256
 """More than any gateway's limits; one call must not hold the store for long."""
 MAX_HITS = 2**54
-"""Larger addends are cut to this: above every ``Limit.requests``, so refused, and exact in Lua's doubles."""
+"""Larger addends are cut to this: above every ``Rate.requests``, so refused, and exact in Lua's doubles."""
 
 
 class Mistake(Exception):  # noqa: N818 - it is the caller's mistake, and the name of the concept
@@ -27,27 +40,37 @@ class NotLoaded(Mistake):
 
 
 class Descriptor(NamedTuple):
-    """One descriptor of a call: its entries in order, and the hits it adds (0 only looks, without charging)."""
+    """One descriptor of a call.
+
+    ``hits`` are those it adds (0 only looks, without charging), ``override`` is held to instead of the limit's own
+    rates, ``give_back`` takes the hits off again.
+    """
 
     entries: tuple[tuple[str, str], ...]
     hits: int
+    override: Rate | None = None
+    give_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """One limit for one value of the dimensions it counts by; ``key`` names it in the store."""
+class Counter(NamedTuple):
+    """One rate of a limit for one value of the dimensions it counts by; ``key`` names it in the store."""
 
-    name: str
-    limit: Limit
     key: str
-    on_store_failure: OnStoreFailure
+    terms: Terms
 
 
 class Ask(NamedTuple):
-    """What a descriptor asks: ``hits`` of ``counter``. No counter: no limit applies to this descriptor."""
+    """What a descriptor asks: ``hits`` of each of ``counters``, which are all of one limit.
 
-    counter: Counter | None
+    No counters: no limit applies to this descriptor.
+    """
+
+    name: str
+    counters: tuple[Counter, ...]
     hits: int
+    mode: Mode = "take"
+    lease: str = ""
+    on_store_failure: OnStoreFailure = "allow"
 
 
 class Policies(Protocol):
@@ -61,43 +84,56 @@ class Policies(Protocol):
         """The policy of a revision, None when it is not loaded."""
 
 
-def resolve(domain: str, descriptors: Sequence[Descriptor], policies: Policies) -> list[Ask]:
-    """What each descriptor of a call asks, in order.
-
-    Raises Mistake for a call without domain or descriptors, with too many, or with one that fits no limit.
-    """
+def check_call(domain: str, descriptors: Sequence[Descriptor]) -> None:
+    """Raises Mistake for a call without domain or descriptors, or with too many."""
     if not domain:
         raise Mistake("no_domain", "the domain must not be empty")
     if not descriptors:
         raise Mistake("no_descriptors", "a call must carry a descriptor")
     if len(descriptors) > MAX_DESCRIPTORS:
         raise Mistake("too_many_descriptors", f"a call may carry at most {MAX_DESCRIPTORS} descriptors")
-    return [Ask(counter_of(descriptor.entries, policies), min(descriptor.hits, MAX_HITS)) for descriptor in descriptors]
 
 
-def counter_of(entries: Sequence[tuple[str, str]], policies: Policies) -> Counter | None:
-    """The counter that a descriptor's entries name; None when its limit does not apply to this caller.
+def resolve(domain: str, descriptors: Sequence[Descriptor], policies: Policies) -> list[Ask]:
+    """What each descriptor of a call asks, in order.
+
+    Raises Mistake for a call that is wrong as a whole (:func:`check_call`), or has a descriptor that fits no limit.
+    """
+    check_call(domain, descriptors)
+    return [ask_of(descriptor, policies) for descriptor in descriptors]
+
+
+def ask_of(descriptor: Descriptor, policies: Policies) -> Ask:
+    """What one descriptor asks.
 
     An empty descriptor is what Envoy sends when a descriptor extension failed on one it was told to skip: it names
     no limit. Everything else must follow the contract in ``policy``, or it is a Mistake.
     """
+    entries = descriptor.entries
     if not entries:
-        return None
+        return Ask(ABSENT, (), descriptor.hits)
     if len(entries) < 2 or entries[0][0] != LIMIT_KEY or entries[1][0] != REVISION_KEY:
         raise Mistake("malformed", f"a descriptor starts with the entries {LIMIT_KEY} and {REVISION_KEY}")
-    policy, limit = _limit(entries[0][1], entries[1][1], policies)
+    name = entries[0][1]
+    policy, limit = _limit(name, entries[1][1], policies)
     values: dict[str, str] = {}
     for dimension, value in entries[2:]:
         if values.setdefault(dimension, value) != value:
             raise Mistake("malformed", "a descriptor gives one dimension two values")
-    if values.keys() != {*limit.per, *limit.when}:
+    lease = values.pop(LEASE_KEY, "")
+    ended = {key: values.pop(key) for key in ENDED if key in values}
+    if values.keys() != set(limit.dimensions):
         raise Mistake("malformed", "a descriptor has exactly the dimensions of its limit")
-    if any(values[dimension] not in wanted for dimension, wanted in limit.when.items()):
-        return None
-    if any(values[dimension] == ABSENT for dimension in limit.per):
-        return None
-    name = entries[0][1]
-    return Counter(name, limit, store_key(policy.gateway, name, limit, values), policy.on_store_failure)
+    if not _is_about(limit, values):
+        return Ask(name, (), descriptor.hits)
+    hits, mode = _charged(descriptor, limit, ended)
+    if mode in {"add", "give_back"} and hits == 0:
+        return Ask(name, (), 0)
+    rates = (descriptor.override,) if descriptor.override is not None else rates_of(limit, values)
+    counted = {dimension: _counted(dimension, values[dimension], policy) for dimension in limit.per}
+    keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted)
+    counters = tuple(Counter(key, terms(limit, rate)) for key, rate in zip(keys, rates, strict=True))
+    return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure)
 
 
 def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]:
@@ -113,13 +149,54 @@ def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]
     return current, current.limits[name]
 
 
-def store_key(gateway: str, name: str, limit: Limit, values: dict[str, str]) -> str:
-    """The store's key of a counter: one key for one counter, whatever bytes the values are made of.
+def _is_about(limit: Limit, values: Mapping[str, str]) -> bool:
+    """Whether a limit applies to a caller."""
+    if any(not _among(dimension, values[dimension], wanted) for dimension, wanted in limit.when.items()):
+        return False
+    if any(_among(dimension, values[dimension], spared) for dimension, spared in limit.exempt.items()):
+        return False
+    return not any(values[each] == ABSENT and not each.startswith(SHARED) for each in limit.per)
 
-    A hash of JSON, never joined strings, so no two callers can be made to share a counter. Neither the revision nor
-    ``requests`` is in it: a new revision does not reset counters and a raised limit takes effect at once. The braces
-    pin all counters of a gateway to one cluster slot, because one script decides over several of them.
-    """
-    counted = sorted((dimension, values[dimension]) for dimension in set(limit.per))
-    identity = json.dumps([name, limit.algorithm, limit.window_ms, counted], separators=(",", ":"))
-    return f"gatectl:{{{gateway}}}:rl:{hashlib.blake2b(identity.encode(), digest_size=20).hexdigest()}"
+
+def _among(dimension: str, value: str, listed: Sequence[str]) -> bool:
+    if dimension == "client_address":
+        return Addresses.within(value, listed)
+    return value in listed
+
+
+def _counted(dimension: str, value: str, policy: Policy) -> str:
+    """The value as it is counted by: of an address its network."""
+    if dimension in {"user", "client_address"}:
+        return Addresses.network(value, policy.ipv4_prefix, policy.ipv6_prefix)
+    return value
+
+
+def _charged(descriptor: Descriptor, limit: Limit, ended: Mapping[str, str]) -> tuple[int, Mode]:
+    """How many hits, and how they are charged."""
+    if ended:
+        cost = response_hits(limit.response_cost, ended) if limit.response_cost is not None else 0
+        return cost, "add"
+    if descriptor.give_back:
+        return descriptor.hits, "give_back"
+    if not limit.enforce:
+        return descriptor.hits, "shadow"
+    return descriptor.hits, "always" if limit.count_refused else "take"
+
+
+def response_hits(cost: ResponseCost, ended: Mapping[str, str]) -> int:
+    """What a response costs. What is not known costs nothing."""
+    status, sent = ended.get(STATUS_KEY, ""), ended.get(BYTES_KEY, "")
+    hits = cost.status.get(status, cost.status.get(f"{status[:1]}xx", 0))
+    if cost.bytes_per_hit is not None and sent.isascii() and sent.isdigit() and len(sent) < 20:
+        hits += -(-int(sent) // cost.bytes_per_hit)
+    return hits
+
+
+def rates_of(limit: Limit, values: Mapping[str, str]) -> Sequence[Rate]:
+    """The rates that hold for a caller: his plan's, or those of everybody else."""
+    return limit.plans.get(values["plan"], limit.rates) if limit.plans else limit.rates
+
+
+def terms(limit: Limit, rate: Rate) -> Terms:
+    """A rate as what a counter is held to."""
+    return Terms(limit.algorithm, rate.requests, rate.window_ms, rate.burst, rate.period, limit.time_zone)

@@ -67,7 +67,7 @@ def _limits(old: limits.Policy, new: limits.Policy, spared: set[str]) -> Iterato
         if now is None:
             yield title, "it goes"
             continue
-        if now.requests > was.requests or now.requests * was.window_ms > was.requests * now.window_ms:
+        if not all(any(_as_tight(rate, other) for rate in now.rates) for other in was.rates):
             yield title, "it admits more than before, at once or over time"
         elif (now.algorithm, was.algorithm) == ("fixed_window", "sliding_window"):
             yield title, "around the edge of a fixed window it admits up to twice as much"
@@ -77,6 +77,11 @@ def _limits(old: limits.Policy, new: limits.Policy, spared: set[str]) -> Iterato
             yield title, "it leaves out routes where it counted before"
     if (old.on_store_failure, new.on_store_failure) == ("deny", "allow"):
         yield "rate limiting", "requests pass with local counters while Redis is away"
+
+
+def _as_tight(now: limits.Rate, was: limits.Rate) -> bool:
+    """Whether a rate admits no more than another, neither at once nor over time."""
+    return now.requests <= was.requests and now.requests * was.window_ms <= was.requests * now.window_ms
 
 
 def _callers(limit: limits.Limit) -> dict[str, set[str]]:

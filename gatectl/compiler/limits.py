@@ -5,7 +5,7 @@ Both sides of a descriptor are made here: a name that Envoy sent and the limiter
 
 from ext_authz import policy as authz
 from gatectl.snapshot import DescriptorEntry
-from gatectl.spec.model import RateLimit, Spec
+from gatectl.spec.model import RateLimit, Route, Spec
 from ratelimit_svc import policy as limits
 
 UNSEALED = ""
@@ -25,34 +25,37 @@ def compile_limits(spec: Spec) -> limits.Policy:
         revision=UNSEALED,
         gateway=spec.name,
         on_store_failure=spec.rate_limiting.when_redis_is_away,
-        limits={
-            limit.name: limits.Limit(
-                algorithm=limit.algorithm,
-                requests=limit.limit.requests,
-                window_ms=limit.limit.window_ms,
-                per=limit.per,
-                when=dict(limit.when),
-            )
-            for limit in sorted(spec.rate_limits, key=lambda limit: limit.name)
-        },
+        limits={limit.name: _limit(limit) for limit in sorted(spec.rate_limits, key=lambda limit: limit.name)},
     )
 
 
-def descriptors(spec: Spec, route: str) -> tuple[tuple[DescriptorEntry, ...], ...]:
+def _limit(limit: RateLimit) -> limits.Limit:
+    return limits.Limit(
+        algorithm=limit.algorithm,
+        rates=(limits.Rate(requests=limit.limit.requests, window_ms=limit.limit.window_ms),),
+        per=limit.per,
+        when=dict(limit.when),
+    )
+
+
+def descriptors(spec: Spec, route: Route) -> tuple[tuple[DescriptorEntry, ...], ...]:
     """One descriptor for each limit that applies to ``route``; the revision is added when rendering."""
     return tuple(
-        _descriptor(limit, route) for limit in spec.rate_limits if limit.routes is None or route in limit.routes
+        _descriptor(spec, limit, route)
+        for limit in spec.rate_limits
+        if limit.routes is None or route.name in limit.routes
     )
 
 
-def _descriptor(limit: RateLimit, route: str) -> tuple[DescriptorEntry, ...]:
-    """The entries in the order of the contract: ``limit``, (``revision``,) ``per``, ``when``."""
+def _descriptor(spec: Spec, limit: RateLimit, route: Route) -> tuple[DescriptorEntry, ...]:
+    """The entries in the order of the contract: ``limit``, (``revision``,) and the limit's dimensions."""
+    constants = {"route": route.name, "upstream": route.upstream, "gateway": spec.name}
     return (
         DescriptorEntry(limits.LIMIT_KEY, constant=limit.name),
         *(
-            DescriptorEntry(dimension, constant=route)
-            if dimension == "route"
+            DescriptorEntry(dimension, constant=constants[dimension])
+            if dimension in constants
             else DescriptorEntry(dimension, metadata=_METADATA[dimension])
-            for dimension in (*limit.per, *limit.when)
+            for dimension in _limit(limit).dimensions
         ),
     )

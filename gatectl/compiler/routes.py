@@ -60,7 +60,7 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
         response_headers_set=_pairs(route.response_headers.set),
         response_headers_remove=route.response_headers.remove,
         cors=_cors(cors) if cors else None,
-        descriptors=descriptors(spec, route.name),
+        descriptors=descriptors(spec, route),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from gatectl.rehearsal.access import THROW_AWAY, caller
 from gatectl.rehearsal.rehearsal import Course
 from gatectl.rehearsal.source import HIDDEN, Source
-from ratelimit_svc.engine import Status, period
+from ratelimit_svc.engine import Status, allowance
 from ratelimit_svc.policy import ABSENT
 
 _OF_THE_KEY = {"user": "user", "role": "roles", "plan": "plan"}
@@ -41,9 +41,9 @@ def _limit(entries: dict[str, str], status: Status | None, course: Course, sourc
         "why": _why_not(values) if status is None else "",
     }
     if status is not None and not hidden:
-        plural = "" if status.limit.requests == 1 else "s"
-        told["remaining"], told["reset_ms"] = status.remaining, status.reset_ms
-        told["why"] = f"{status.limit.requests} request{plural} per {period(status.limit.window_ms)}"
+        tightest = status.tightest
+        told["remaining"], told["reset_ms"] = tightest.remaining, tightest.reset_ms
+        told["why"] = allowance(tightest.terms)
     return told
 
 

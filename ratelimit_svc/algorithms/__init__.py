@@ -1,42 +1,23 @@
 """The algorithms a limit may choose, each twice: in Lua for Redis, in Python for the local fallback.
 
-A new one is a module, a ``.lua`` beside it, and a line in ``ALGORITHMS``. The module implements :class:`Algorithm`;
-the Lua fragment returns a table of three functions that do the same::
+A new one is a module, a ``.lua`` beside it, and a line in ``ALGORITHMS``. The module implements
+:class:`ratelimit_svc.algorithms.protocol.Algorithm`; the Lua fragment returns a table of five functions that do the
+same. ``counter`` is a table of what ``decide.lua`` is told of a charge::
 
-    read(key, window, now) -> state            the counter rolled forward to now
-    room(state, requests, window, now) -> n    hits it has room for
-    write(key, state, window, hits)            charge it and set its TTL
+    read(counter, now) -> state           the counter rolled forward to now
+    room(counter, state, now) -> n        hits it has room for
+    write(counter, state, now, hits)      charge it (or give back, when negative) and set its TTL
+    reset(counter, state, now) -> ms      until its window ends
+    wait(counter, state, now) -> ms       until counter.hits would fit
 
 Both work on the same numbers, so they agree exactly; the tests hold them to it.
 """
 
 from importlib.resources import files
-from typing import Protocol
 
 from ratelimit_svc.algorithms import fixed_window, sliding_window
+from ratelimit_svc.algorithms.protocol import MOST, Algorithm
 from ratelimit_svc.policy import Algorithm as Name
-from ratelimit_svc.policy import Limit
-from ratelimit_svc.store import State
-
-
-class Algorithm(Protocol):
-    """One way to count. All functions are pure; times are milliseconds since the epoch, or durations in ms."""
-
-    def roll(self, state: State | None, window_ms: int, now_ms: int) -> State:
-        """The state at ``now_ms``, from the one that was stored last (None: nothing was)."""
-
-    def room(self, limit: Limit, state: State, now_ms: int) -> int:
-        """How many hits fit now; negative when the limit was lowered below what is used."""
-
-    def charge(self, state: State, hits: int) -> State:
-        """The state after ``hits`` were admitted."""
-
-    def reset_ms(self, limit: Limit, state: State, now_ms: int) -> int:
-        """Until the current window ends; at least 1."""
-
-    def wait_ms(self, limit: Limit, hits: int, state: State, now_ms: int) -> int:
-        """Until ``hits`` would fit if nobody else called; ``reset_ms`` when they never will. At least 1."""
-
 
 ALGORITHMS: dict[Name, Algorithm] = {
     "fixed_window": fixed_window,
@@ -50,4 +31,4 @@ def script() -> str:
     fragments = [
         f"algorithms[{name!r}] = (function()\n{(here / f'{name}.lua').read_text()}end)()\n" for name in ALGORITHMS
     ]
-    return "\n".join(["local algorithms = {}", *fragments, (here / "decide.lua").read_text()])
+    return "\n".join([f"local MOST, algorithms = {MOST}, {{}}", *fragments, (here / "decide.lua").read_text()])

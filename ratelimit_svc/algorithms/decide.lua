@@ -1,27 +1,37 @@
--- KEYS: one counter each, no key twice. ARGV: algorithm, requests, window (ms), hits; four for each key.
--- Checks every counter, then charges all of them, or none if one has no room.
--- Returns {1 or 0 (allowed), now (ms), {room, state…} for each key}; room and state are those before the charge.
+-- KEYS: one counter each. ARGV: algorithm, mode, hits, requests, window (ms), burst (-1: the usual), extra; seven for each key.
+-- Checks every counter, then makes the charges as their modes say (ratelimit_svc.store.Mode).
+-- Returns {1 or 0 (allowed), now (ms), {room, until (ms)} for each key}, as they stood before the charge.
 -- The time is Redis's own: replicas with skewed clocks count in the same windows.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local reply, counters = {1, now}, {}
 
 for i, key in ipairs(KEYS) do
-  local counter = {algorithm = algorithms[ARGV[4 * i - 3]], window = tonumber(ARGV[4 * i - 1]), hits = tonumber(ARGV[4 * i])}
-  counter.state = counter.algorithm.read(key, counter.window, now)
-  local room = counter.algorithm.room(counter.state, tonumber(ARGV[4 * i - 2]), counter.window, now)
-  if room < math.max(counter.hits, 1) then
+  local at = 7 * (i - 1)
+  local counter = {
+    key = key, algorithm = algorithms[ARGV[at + 1]], mode = ARGV[at + 2], hits = tonumber(ARGV[at + 3]),
+    requests = tonumber(ARGV[at + 4]), window = tonumber(ARGV[at + 5]), burst = tonumber(ARGV[at + 6]), extra = ARGV[at + 7],
+  }
+  local algorithm = counter.algorithm
+  counter.state = algorithm.read(counter, now)
+  local room = algorithm.room(counter, counter.state, now)
+  counter.over = room < math.max(counter.hits, 1)
+  if counter.over and (counter.mode == 'take' or counter.mode == 'always') then
     reply[1] = 0
   end
   counters[i] = counter
-  reply[i + 2] = {room, unpack(counter.state)}
+  reply[i + 2] = {room, counter.over and algorithm.wait(counter, counter.state, now) or algorithm.reset(counter, counter.state, now)}
 end
 
-if reply[1] == 1 then
-  for i, counter in ipairs(counters) do
-    if counter.hits > 0 then
-      counter.algorithm.write(KEYS[i], counter.state, counter.window, counter.hits)
-    end
+for _, counter in ipairs(counters) do
+  local mode, hits = counter.mode, counter.hits
+  if (mode == 'take' and reply[1] == 0) or (mode == 'shadow' and (reply[1] == 0 or counter.over)) then
+    hits = 0
+  elseif mode == 'give_back' then
+    hits = -hits
+  end
+  if hits ~= 0 then
+    counter.algorithm.write(counter, counter.state, now, hits)
   end
 end
 return reply

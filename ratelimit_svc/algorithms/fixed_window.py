@@ -3,32 +3,31 @@
 Any trailing window can admit up to twice that, at the boundary of two windows. State: (index of the window, used).
 """
 
-from ratelimit_svc.policy import Limit
-from ratelimit_svc.store import State
+from ratelimit_svc.algorithms.protocol import MOST, State
+from ratelimit_svc.store import Charge
 
 
-def roll(state: State | None, window_ms: int, now_ms: int) -> State:
+def roll(charge: Charge, state: State | None, now_ms: int) -> State:
     """The count of the window that ``now_ms`` is in; of the stored one if the clock went back behind it."""
-    index = now_ms // window_ms
+    index = now_ms // charge.terms.window_ms
     return state if state is not None and state[0] >= index else (index, 0)
 
 
-def room(limit: Limit, state: State, now_ms: int) -> int:  # noqa: ARG001 - the same signature for every algorithm
+def room(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 - the same signature for every algorithm
     """What is left of the window."""
-    return limit.requests - state[1]
+    return charge.terms.requests - state[1]
 
 
-def charge(state: State, hits: int) -> State:
+def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG001 - as above
     """Counts ``hits`` in the current window."""
     index, used = state
-    return index, used + hits
+    return index, min(max(0, used + hits), MOST)
 
 
-def reset_ms(limit: Limit, state: State, now_ms: int) -> int:
+def reset_ms(charge: Charge, state: State, now_ms: int) -> int:
     """Until the window ends."""
-    return (state[0] + 1) * limit.window_ms - now_ms
+    return (state[0] + 1) * charge.terms.window_ms - now_ms
 
 
-def wait_ms(limit: Limit, hits: int, state: State, now_ms: int) -> int:  # noqa: ARG001 - as above
-    """Until the window ends: nothing comes back before."""
-    return reset_ms(limit, state, now_ms)
+wait_ms = reset_ms
+"""Until the window ends: nothing comes back before."""

@@ -88,7 +88,7 @@ class RatelimitSvc:
     flags: tuple[str, ...] = ("--store-deadline", "0.3")
 
     def policy(self, revision: str) -> str:
-        limit = limits.Limit(requests=1000, window_ms=60_000, per=("route",))
+        limit = limits.Limit(rates=(limits.Rate(requests=1000, window_ms=60_000),), per=("route",))
         return limits.Policy(revision=revision, gateway=GATEWAY, limits={f"only-{revision}": limit}).model_dump_json()
 
     def ask_redis(self, channel: grpc.Channel, revision: str) -> grpc.Future:

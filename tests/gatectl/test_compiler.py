@@ -116,7 +116,7 @@ def test_every_route_tells_who_it_is_and_which_revision_chose_it(read: Spec) -> 
             }
             rule = rules[name["generic_key"]["descriptor_value"]]
             keys = [(entry.get("generic_key") or entry["metadata"])["descriptor_key"] for entry in rest]
-            assert keys == [*rule.per, *rule.when]
+            assert keys == list(rule.dimensions)
             assert all(entry["metadata"]["default_value"] == limits.ABSENT for entry in rest if "metadata" in entry)
 
 

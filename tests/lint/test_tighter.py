@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from gatectl.fields import Rate
 from gatectl.lint.rules.tighter import never_first
 from gatectl.spec.model import RateLimit
-from ratelimit_svc import policy
 from ratelimit_svc.algorithms import ALGORITHMS
+from ratelimit_svc.store import Charge, Terms
 
 
 def limit(
@@ -61,9 +61,7 @@ class Counters:
     def __init__(self, one: RateLimit) -> None:
         self._spec = one
         self._algorithm = ALGORITHMS[one.algorithm]
-        self._limit = policy.Limit(
-            algorithm=one.algorithm, requests=one.limit.requests, window_ms=one.limit.window_ms, per=one.per
-        )
+        self._charge = Charge("", Terms(one.algorithm, *one.limit), 1)
         self._states: dict[tuple[str, ...], Any] = {}
 
     def has_room(self, request: Request, now: int) -> bool | None:
@@ -74,12 +72,13 @@ class Counters:
         ):
             return None
         self._key = tuple(getattr(request, dimension) for dimension in one.per)
-        state = self._algorithm.roll(self._states.get(self._key), self._limit.window_ms, now)
+        self._now = now
+        state = self._algorithm.roll(self._charge, self._states.get(self._key), now)
         self._states[self._key] = state
-        return self._algorithm.room(self._limit, state, now) >= 1
+        return self._algorithm.room(self._charge, state, now) >= 1
 
     def charge(self) -> None:
-        self._states[self._key] = self._algorithm.charge(self._states[self._key], 1)
+        self._states[self._key] = self._algorithm.add(self._charge, self._states[self._key], self._now, 1)
 
 
 @settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], max_examples=60)

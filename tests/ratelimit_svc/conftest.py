@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ratelimit_svc.policy import Policy
+from ratelimit_svc.policy import Limit, Policy, Rate
 from ratelimit_svc.redis_store import RedisStore, connect
 from serving.policies import PolicyBook
 
@@ -103,6 +104,11 @@ async def open_store() -> AsyncIterator[Callable[..., "asyncio.Future[RedisStore
     yield open_one
     for store in stores:
         await store.close()
+
+
+def a_limit(requests: int, window_ms: int, **fields: Any) -> Limit:
+    """A limit of one rate; per user, unless said otherwise."""
+    return Limit(rates=(Rate(requests=requests, window_ms=window_ms),), **{"per": ("user",)} | fields)
 
 
 @pytest.fixture

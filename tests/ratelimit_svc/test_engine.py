@@ -1,28 +1,33 @@
+from itertools import permutations
+
 import pytest
 
 from ratelimit_svc.engine import Decision, charges, conclude, period
-from ratelimit_svc.policy import Limit
 from ratelimit_svc.rules import MAX_HITS, Ask, Counter
-from ratelimit_svc.store import Charge, Reading, Verdict
+from ratelimit_svc.store import Charge, Mode, Reading, Terms, Verdict, refuses
 
 T0 = 1_800_000_000_000  # a multiple of every window used here
 
 
-def counter(name: str, requests: int = 10, window_ms: int = 60_000, key: str | None = None) -> Counter:
-    rule = Limit(algorithm="fixed_window", requests=requests, window_ms=window_ms, per=("user",))
-    return Counter(name, rule, key or name, "allow")
+def counter(key: str, requests: int = 10, window_ms: int = 60_000) -> Counter:
+    return Counter(key, Terms("fixed_window", requests, window_ms))
 
 
-def decide(*asked: tuple[Counter | None, int, int], now_ms: int = T0, fallback: bool = False) -> Decision:
+def decide(
+    *asked: tuple[Counter | None, int, int], now_ms: int = T0, fallback: bool = False, mode: Mode = "take"
+) -> Decision:
     """The decision on (counter, hits, used before) of each descriptor."""
-    asks = [Ask(each, hits) for each, hits, _ in asked]
-    used = {each.key: used for each, _, used in asked if each is not None}
+    asks = [Ask("-", (), hits) if each is None else Ask(each.key, (each,), hits, mode) for each, hits, _ in asked]
+    return conclusion(asks, {each.key: used for each, _, used in asked if each is not None}, now_ms, fallback=fallback)
+
+
+def conclusion(asks: list[Ask], used: dict[str, int], now_ms: int = T0, *, fallback: bool = False) -> Decision:
     charged = charges(asks)
     readings = tuple(
-        Reading(charge.limit.requests - used[charge.key], (now_ms // charge.limit.window_ms, used[charge.key]))
+        Reading(charge.terms.requests - used[charge.key], charge.terms.window_ms - now_ms % charge.terms.window_ms)
         for charge in charged
     )
-    allowed = all(reading.room >= max(charge.hits, 1) for charge, reading in zip(charged, readings, strict=True))
+    allowed = not any(refuses(charge, reading.room) for charge, reading in zip(charged, readings, strict=True))
     return conclude(asks, charged, Verdict(allowed, now_ms, readings), fallback=fallback)
 
 
@@ -56,7 +61,7 @@ def test_every_descriptor_gets_its_status_and_the_tightest_limit_is_named(asked,
     assert decision.limiting is not None
     assert decision.limiting.name == limiting
     assert [status.over for status in decision.statuses if status] == over
-    assert [status.remaining for status in decision.statuses if status] == remaining
+    assert [status.tightest.remaining for status in decision.statuses if status] == remaining
 
 
 def test_a_call_that_no_limit_applies_to_is_allowed_without_headers():
@@ -76,12 +81,45 @@ def test_descriptors_about_one_counter_are_charged_together():
     decision = decide((A, 4, 3), (A, 4, 3))
     assert not decision.allowed
     assert [status.over for status in decision.statuses if status] == [True, True]
-    assert charges([Ask(A, 4), Ask(None, 1), Ask(A, MAX_HITS)]) == [Charge("a", A.limit, MAX_HITS)]
+    asks = [Ask("a", (A,), 4), Ask("-", (), 1), Ask("a", (A,), MAX_HITS)]
+    assert charges(asks) == [Charge("a", A.terms, MAX_HITS)]
 
 
 def test_two_revisions_of_a_limit_in_one_call_are_held_to_the_stricter_one():
     strict = counter("a", requests=3)
-    assert charges([Ask(A, 1), Ask(strict, 1)]) == [Charge("a", strict.limit, 2)]
+    for asks in permutations([Ask("a", (A,), 1, "shadow"), Ask("a", (strict,), 1)]):
+        assert charges(asks) == [Charge("a", strict.terms, 2, "take")]
+
+
+@pytest.mark.parametrize(
+    ("used", "over", "tightest", "remaining"),
+    [((0, 0), False, "a", 4), ((0, 12), False, "b", 2), ((5, 12), True, "a", 0), ((5, 15), True, "b", 0)],
+)
+def test_of_a_limit_with_several_rates_the_tightest_is_told(used, over, tightest, remaining):
+    second, day = counter("a", 5, 1000), counter("b", 15, 86_400_000)
+    decision = conclusion([Ask("both", (second, day), 1)], {"a": used[0], "b": used[1]})
+    (status,) = decision.statuses
+    assert status is not None
+    assert decision.allowed is not over
+    assert status.tightest.terms == (second if tightest == "a" else day).terms
+    assert status.tightest.remaining == remaining
+    assert dict(decision.headers())["x-ratelimit-limit"] == str(status.tightest.terms.requests)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "add", "give_back"])
+def test_what_is_not_enforced_refuses_nothing_and_is_not_told_to_the_client(mode):
+    decision = decide((A, 1, 10), mode=mode)
+    (status,) = decision.statuses
+    assert status is not None
+    assert (decision.allowed, status.over, status.refuses) == (True, True, False)
+    assert decision.limiting is None
+    assert decision.headers() == ()
+
+
+def test_refused_calls_that_are_counted_leave_nothing():
+    (status,) = decide((A, 3, 8), mode="always").statuses
+    assert status is not None
+    assert (status.refuses, status.tightest.remaining) == (True, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,21 @@ from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from audit.reading import Question, search
-from ratelimit_svc.policy import Limit, Policy
+from ratelimit_svc.policy import Policy
 from ratelimit_svc.server import SERVICE
 from serving import settings
+from tests.ratelimit_svc.conftest import a_limit
 
 OK, OVER = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
 RateLimit = rls_pb2.RateLimitResponse.RateLimit
 YEAR = 365 * 86_400_000
 
 LIMITS = {
-    "two": Limit(requests=2, window_ms=YEAR, per=("user",)),
-    "many": Limit(requests=2**53, window_ms=YEAR, per=("route",)),
-    "none": Limit(requests=0, window_ms=60_000, per=("user",), algorithm="fixed_window"),
-    "minutes": Limit(requests=9, window_ms=300_000, per=("user",)),
-    "fraction": Limit(requests=9, window_ms=1500, per=("user",)),
+    "two": a_limit(2, YEAR),
+    "many": a_limit(2**53, YEAR, per=("route",)),
+    "none": a_limit(0, 60_000, algorithm="fixed_window"),
+    "minutes": a_limit(9, 300_000),
+    "fraction": a_limit(9, 1500),
 }
 
 

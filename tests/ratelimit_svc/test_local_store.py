@@ -1,8 +1,7 @@
 from ratelimit_svc.local_store import LocalStore, wall_clock_ms
-from ratelimit_svc.policy import Limit
-from ratelimit_svc.store import Charge
+from ratelimit_svc.store import Charge, Terms
 
-TWO = Limit(requests=2, window_ms=60_000, per=("user",))
+TWO = Terms("sliding_window", 2, 60_000)
 
 
 async def test_memory_is_bounded_and_the_counter_unused_for_longest_starts_over():

@@ -7,12 +7,15 @@ from prometheus_client import REGISTRY
 
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import Limit, Policy
+from ratelimit_svc.policy import Policy
 from ratelimit_svc.rules import Descriptor
-from ratelimit_svc.store import Charge, StoreUnavailableError
+from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from tests.ratelimit_svc.conftest import a_limit
 
-LIMIT = Limit(requests=5, window_ms=365 * 86_400_000, per=("user",))
-CHARGE = [Charge("gatectl:{g}:rl:x", LIMIT, 1)]
+YEAR = 365 * 86_400_000
+LIMIT = a_limit(5, YEAR)
+TERMS = Terms("sliding_window", 5, YEAR)
+CHARGE = [Charge("x", TERMS, 1)]
 CALL = [Descriptor((("limit", "per-user"), ("revision", "r1"), ("user", "alice")), 1)]
 DEADLINE = 0.1
 GRACE = 0.15
@@ -98,7 +101,7 @@ async def test_a_frozen_redis_is_waited_for_up_to_the_deadline_and_then_not_at_a
     async with asyncio.timeout(10):
         await store.breaker.wait_closed()
     # answers belong to their own calls: nothing of the cut-off exchanges is left in the connection
-    fresh = [[Charge(f"gatectl:{{g}}:rl:{number}", LIMIT, number)] for number in range(1, 6)]
+    fresh = [[Charge(f"gatectl:{{g}}:rl:{number}", TERMS, number)] for number in range(1, 6)]
     await asyncio.gather(*(store.decide(charges) for charges in fresh))
     verdicts = await asyncio.gather(*(store.decide([charges[0]._replace(hits=0)]) for charges in fresh))
     assert [verdict.readings[0].room for verdict in verdicts] == [4, 3, 2, 1, 0]

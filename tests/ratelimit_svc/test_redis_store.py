@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import Limit
 from ratelimit_svc.redis_store import RedisStore, connect
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
-from ratelimit_svc.store import Charge, StoreUnavailableError
+from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 
 YEAR = 365 * 86_400_000
 ALGORITHMS = ("fixed_window", "sliding_window")
@@ -21,11 +20,11 @@ _numbers = itertools.count()
 
 def fresh() -> str:
     """A key no test has used."""
-    return f"gatectl:{{test}}:rl:{next(_numbers)}"
+    return f"gatectl:rl:{{test}}:{next(_numbers)}"
 
 
-def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR) -> Limit:
-    return Limit(requests=requests, window_ms=window_ms, per=("user",), algorithm=algorithm)
+def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR) -> Terms:
+    return Terms(algorithm, requests, window_ms)
 
 
 def round_trips() -> float:
@@ -36,11 +35,14 @@ limits = st.builds(
     limit, st.integers(0, 12), st.sampled_from(ALGORITHMS), st.sampled_from([1, 2, 3, 5, 8, 30, 1000, YEAR])
 )
 addends = st.one_of(st.integers(0, 4), st.sampled_from([2**32 - 1, 2**53, MAX_HITS]))
+modes = st.sampled_from(["take", "take", "take", "shadow", "always", "add", "give_back"])
 
 
 @given(
     counters=st.lists(limits, min_size=1, max_size=4),
-    calls=st.lists(st.dictionaries(st.integers(0, 3), addends, min_size=1, max_size=4), min_size=1, max_size=40),
+    calls=st.lists(
+        st.dictionaries(st.integers(0, 3), st.tuples(addends, modes), min_size=1, max_size=4), min_size=1, max_size=40
+    ),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters, calls):
@@ -50,7 +52,7 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
     keys = [fresh() for _ in counters]
     try:
         for call in calls:
-            charges = [Charge(keys[i], counters[i], hits) for i, hits in call.items() if i < len(counters)]
+            charges = [Charge(keys[i], counters[i], *asked) for i, asked in call.items() if i < len(counters)]
             verdict = await store.decide(charges)
             now_ms = verdict.now_ms  # the twin's clock is the server's
             assert verdict == await twin.decide(charges)
@@ -86,12 +88,12 @@ async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server
 @pytest.mark.parametrize("ahead", [1, 7])
 async def test_a_server_clock_that_went_back_frees_nothing(server, open_store, algorithm, ahead):
     store, key, rule = await open_store(server.url), fresh(), limit(10, algorithm)
-    (reading,) = (await store.decide([Charge(key, rule, 3)])).readings
-    stored = (reading.state[0] + ahead, 8, *reading.state[2:])
-    await server.command("SET", key, " ".join(map(str, stored)))
+    index = (await store.decide([])).now_ms // YEAR + ahead
+    await server.command("SET", key, " ".join(map(str, (index, 8, 0)[: 2 if algorithm == "fixed_window" else 3])))
     verdict = await store.decide([Charge(key, rule, 3)])
     assert not verdict.allowed
-    assert verdict.readings[0] == (2, stored)
+    assert verdict.readings[0].room == 2
+    assert (ahead - 1) * YEAR < verdict.readings[0].until_ms <= (ahead + 2) * YEAR
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -110,6 +112,20 @@ async def test_a_call_that_one_limit_refuses_charges_no_limit(server, open_store
     for order in ([free, full], [full, free]):
         assert not (await store.decide(order)).allowed
     assert (await store.decide([free])).readings[0].room == 5
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused", "left"),
+    [("take", True, 1), ("shadow", False, 1), ("always", True, -1), ("add", False, -1), ("give_back", False, 3)],
+)
+async def test_the_mode_says_whether_a_charge_refuses_and_what_becomes_of_it(server, open_store, mode, refused, left):
+    store, key, other = await open_store(server.url), fresh(), Charge(fresh(), limit(9), 1)
+    await store.decide([Charge(key, limit(3), 2)])
+    verdict = await store.decide([other, Charge(key, limit(3), 2, mode)])
+    assert verdict.allowed is not refused
+    assert verdict.readings[1].room == 1
+    look = await store.decide([other._replace(hits=0), Charge(key, limit(3), 0)])
+    assert [reading.room for reading in look.readings] == [9 if refused else 8, left]
 
 
 async def test_concurrent_calls_share_round_trips(server, open_store):

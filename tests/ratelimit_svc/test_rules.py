@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratelimit_svc.policy import Limit, Policy
-from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Descriptor, Mistake, NotLoaded, counter_of, resolve
+from ratelimit_svc.policy import Limit, Policy, Rate, ResponseCost
+from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
+from tests.ratelimit_svc.conftest import a_limit
 
 MINUTE = 60_000
 
@@ -24,9 +27,16 @@ def entries(limit: str, *dimensions: tuple[str, str], revision: str = "r1") -> t
     return (("limit", limit), ("revision", revision), *dimensions)
 
 
-PER_USER = Limit(requests=10, window_ms=MINUTE, per=("user",))
-BY_BOTH = Limit(requests=10, window_ms=MINUTE, per=("user", "plan"))
-FREE_ONLY = Limit(requests=10, window_ms=MINUTE, per=("user",), when={"plan": ("free", "trial")})
+def counter_of(asked: tuple[tuple[str, str], ...], policies: Loaded) -> Counter | None:
+    """The counter of a limit of one rate; None when the limit does not apply."""
+    counters = ask_of(Descriptor(tuple(asked), 1), policies).counters
+    assert len(counters) <= 1
+    return counters[0] if counters else None
+
+
+PER_USER = a_limit(10, MINUTE)
+BY_BOTH = a_limit(10, MINUTE, per=("user", "plan"))
+FREE_ONLY = a_limit(10, MINUTE, when={"plan": ("free", "trial")})
 LIMITS = Loaded(policy(per_user=PER_USER, by_both=BY_BOTH, free_only=FREE_ONLY))
 
 
@@ -95,10 +105,9 @@ def test_one_mistake_spoils_the_whole_call():
 
 def test_asks_come_in_the_order_of_the_descriptors_and_addends_are_capped():
     asks = resolve("g", [Descriptor((), 3), Descriptor(entries("per_user", ("user", "a")), 2**64 - 1)], LIMITS)
-    assert asks[0] == Ask(None, 3)
+    assert asks[0] == Ask("-", (), 3)
     assert asks[1].hits == MAX_HITS
-    assert asks[1].counter is not None
-    assert asks[1].counter.name == "per_user"
+    assert asks[1].name == "per_user"
 
 
 @pytest.mark.parametrize("value", ["free", "trial"])
@@ -136,10 +145,15 @@ def test_keys_are_equal_exactly_when_the_values_are(one, other):
     assert (of(one) == of(other)) == (one == other)
 
 
-def test_a_key_has_a_bounded_length_and_names_its_gateway_as_the_cluster_hashtag():
+def test_a_key_has_a_bounded_length_and_what_is_counted_together_is_its_cluster_hashtag():
     name = key(("user", "x" * 10_240))
-    assert name.startswith("gatectl:{g}:rl:")
-    assert len(name) == len("gatectl:{g}:rl:") + 40
+    assert re.fullmatch(r"gatectl:rl:\{[0-9a-f]{40}\}:60000", name)
+    both = a_limit(1, 1000).model_copy(
+        update={"rates": (Rate(requests=10, window_ms=1000), Rate(requests=250, window_ms=86_400_000))}
+    )
+    asked = ask_of(Descriptor(entries("both", ("user", "a")), 1), Loaded(policy(both=both)))
+    tags = {counter.key.rpartition(":")[0] for counter in asked.counters}
+    assert (len(asked.counters), len(tags)) == (2, 1)
 
 
 def test_an_empty_value_is_counted_like_any_other():
@@ -153,9 +167,9 @@ def test_a_new_revision_or_a_raised_limit_keeps_the_counter_and_any_other_change
 
     base = of(PER_USER, revision="r1")
     assert base == of(PER_USER)
-    assert base == of(PER_USER.model_copy(update={"requests": 99}))
+    assert base == of(a_limit(99, MINUTE))
     changed = {
-        of(PER_USER.model_copy(update={"window_ms": 1000})),
+        of(a_limit(10, 1000)),
         of(PER_USER.model_copy(update={"algorithm": "fixed_window"})),
         of(PER_USER, name="m"),
         of(PER_USER, gateway="h"),
@@ -164,15 +178,15 @@ def test_a_new_revision_or_a_raised_limit_keeps_the_counter_and_any_other_change
 
 
 def test_the_revision_picks_the_policy():
-    policies = Loaded(policy("r1", limit=PER_USER), policy("r2", limit=PER_USER.model_copy(update={"requests": 99})))
+    policies = Loaded(policy("r1", limit=PER_USER), policy("r2", limit=a_limit(99, MINUTE)))
     counters = [counter_of(entries("limit", ("user", "a"), revision=revision), policies) for revision in ("r1", "r2")]
-    assert [counter.limit.requests for counter in counters if counter] == [10, 99]
+    assert [counter.terms.requests for counter in counters if counter] == [10, 99]
 
 
 def test_an_unknown_revision_is_judged_by_the_limit_of_that_name_in_force():
     counter = counter_of(entries("per_user", ("user", "a"), revision="r9"), LIMITS)
     assert counter is not None
-    assert counter.limit == PER_USER
+    assert counter.terms.requests == 10
 
 
 @pytest.mark.parametrize("policies", [Loaded(), LIMITS], ids=["no policy", "no such limit"])
@@ -187,4 +201,98 @@ def test_no_descriptor_crashes_the_rules(soup):
         counter = counter_of(soup, LIMITS)
     except Mistake:
         return
-    assert counter is None or counter.limit in (PER_USER, BY_BOTH, FREE_ONLY)
+    assert counter is None or counter.terms.requests == 10
+
+
+def asked(limit: Limit, *dimensions: tuple[str, str], hits: int = 1, override: Rate | None = None) -> Ask:
+    return ask_of(Descriptor(entries("l", *dimensions), hits, override), Loaded(policy(l=limit)))
+
+
+@pytest.mark.parametrize(
+    ("plan", "requests"), [("free", [10]), ("pro", [100, 5000]), ("enterprise", []), ("other", [50]), ("-", [50])]
+)
+def test_a_plan_has_its_own_rates_or_none_at_all(plan, requests):
+    limit = a_limit(50, MINUTE).model_copy(
+        update={
+            "plans": {
+                "free": (Rate(requests=10, window_ms=MINUTE),),
+                "pro": (Rate(requests=100, window_ms=MINUTE), Rate(requests=5000, window_ms=86_400_000)),
+                "enterprise": (),
+            }
+        }
+    )
+    ask = asked(limit, ("user", "a"), ("plan", plan))
+    assert [counter.terms.requests for counter in ask.counters] == requests
+
+
+@pytest.mark.parametrize(
+    ("role", "address", "applies"),
+    [("agent", "192.0.2.1", True), ("admin", "192.0.2.1", False), ("agent", "10.1.2.3", False),
+     ("agent", "::ffff:10.1.2.3", False), ("agent", "nonsense", True)],
+)  # fmt: skip
+def test_who_is_exempt_is_not_counted(role, address, applies):
+    limit = a_limit(5, MINUTE, exempt={"role": ("admin",), "client_address": ("10.0.0.0/8",)})
+    ask = asked(limit, ("user", "a"), ("role", role), ("client_address", address))
+    assert bool(ask.counters) is applies
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("nonsense", "nonsense", True),
+        ("nonsense", "other", False),
+    ],
+)
+@pytest.mark.parametrize(("dimension", "kind"), [("client_address", ""), ("user", "address:")])
+def test_addresses_are_counted_by_their_network(one, other, same, dimension, kind):
+    keys = {asked(a_limit(5, MINUTE, per=(dimension,)), (dimension, kind + each)).counters for each in (one, other)}
+    assert (len(keys) == 1) is same
+
+
+def test_a_user_whose_name_is_an_address_is_no_address():
+    limit = a_limit(5, MINUTE)
+    assert asked(limit, ("user", "user:2001:db8::1")) != asked(limit, ("user", "user:2001:db8::2"))
+
+
+@pytest.mark.parametrize("dimension", ["header.x-team", "attribute.tenant"])
+def test_who_leaves_a_header_out_is_counted_together_with_all_who_do(dimension):
+    limit = a_limit(5, MINUTE, per=(dimension,))
+    absent, given_ = (asked(limit, (dimension, value)).counters for value in ("-", "red"))
+    assert absent
+    assert absent != given_
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode"), [({}, "take"), ({"enforce": False}, "shadow"), ({"count_refused": True}, "always")]
+)
+def test_the_limit_says_how_it_is_charged(fields, mode):
+    assert asked(a_limit(5, MINUTE, **fields), ("user", "a")).mode == mode
+
+
+def test_an_override_in_the_descriptor_takes_the_place_of_the_rates():
+    override = Rate(requests=3, window_ms=1000)
+    (counter,) = asked(a_limit(5, MINUTE), ("user", "a"), override=override).counters
+    assert (counter.terms.requests, counter.terms.window_ms) == (3, 1000)
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "hits"),
+    [("401", "0", 5), ("404", "10", 2), ("503", "2049", 3), ("200", "2048", 2), ("0", "0", 0), ("-", "-", 0),
+     ("", "9" * 30, 0), ("200", "\u0662", 0)],
+)  # fmt: skip
+def test_a_response_costs_by_status_and_size_once_its_stream_has_ended(status, sent, hits):
+    cost = ResponseCost(status={"401": 5, "4xx": 1}, bytes_per_hit=1024)
+    ended = (("response.status", status), ("response.bytes", sent))
+    ask = asked(a_limit(5, MINUTE, response_cost=cost), ("user", "a"), *ended, hits=0)
+    assert (ask.hits, bool(ask.counters)) == (hits, hits > 0)
+    assert hits == 0 or ask.mode == "add"
+
+
+def test_two_rates_of_a_limit_over_the_same_window_are_refused():
+    rates = (Rate(requests=1, window_ms=1000), Rate(requests=2, window_ms=1000))
+    with pytest.raises(ValueError, match="same window"):
+        Limit(rates=rates, per=("user",))

@@ -1,0 +1,63 @@
+"""What counters are called in the store, and which addresses are one caller."""
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from ratelimit_svc.policy import Rate
+
+_ADDRESS = "address:"
+"""What the ``user`` dimension begins with for a caller who is known by his address only."""
+
+
+def counter_keys(
+    gateway: str, name: str, algorithm: str, rates: Sequence[Rate], counted: Mapping[str, str]
+) -> list[str]:
+    """The store's key of the counter of each rate: one key for one counter, whatever bytes the values are made of.
+
+    A hash of JSON, never joined strings, so no two callers can be made to share a counter. Neither the revision nor
+    ``requests`` is in it: a new revision does not reset counters and a raised limit takes effect at once. The braces
+    pin all counters of one caller of one limit to one cluster slot: they are decided together, while other callers
+    are spread over the cluster.
+    """
+    identity = json.dumps([gateway, name, algorithm, sorted(counted.items())], separators=(",", ":"))
+    digest = hashlib.blake2b(identity.encode(), digest_size=20).hexdigest()
+    return [f"gatectl:rl:{{{digest}}}:{rate.period or rate.window_ms}" for rate in rates]
+
+
+class Addresses:
+    """Client addresses as networks. What is no address is taken as it is."""
+
+    @staticmethod
+    @lru_cache(maxsize=65_536)
+    def network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+        """``address:2001:db8::1`` → ``address:2001:db8::/64``; an IPv4 address that is mapped into IPv6 is IPv4."""
+        kind, address = (_ADDRESS, value.removeprefix(_ADDRESS)) if value.startswith(_ADDRESS) else ("", value)
+        try:
+            parsed = _address(address)
+        except ValueError:
+            return value
+        prefix = ipv4_prefix if parsed.version == 4 else ipv6_prefix
+        return f"{kind}{ipaddress.ip_network((parsed, prefix), strict=False)}"
+
+    @staticmethod
+    def within(value: str, networks: Sequence[str]) -> bool:
+        """Whether an address is in one of the networks (CIDR)."""
+        try:
+            address = _address(value)
+        except ValueError:
+            return False
+        return any(address in _network(network) for network in networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text, strict=False)
