@@ -111,6 +111,31 @@ class HealthCheck:
 
 
 @dataclass(frozen=True)
+class AdaptiveConcurrency:
+    """How many requests an upstream gets at once, by their latency. ``filter`` is the name of its filter.
+
+    ``unloaded_latency_ms`` None: measured.
+    """
+
+    filter: str
+    unloaded_latency_ms: int | None
+    headroom_percent: int
+    min_requests: int
+    max_requests: int
+
+
+@dataclass(frozen=True)
+class AdmissionControl:
+    """What share of requests is kept from an upstream that fails. ``filter`` is the name of its filter."""
+
+    filter: str
+    success_percent: int
+    window_ms: int
+    min_requests_per_second: int
+    max_rejection_percent: int
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One upstream as Envoy's cluster."""
 
@@ -128,6 +153,8 @@ class Cluster:
     consecutive_failures: int
     ejection_time_ms: int
     health_check: HealthCheck | None
+    adaptive_concurrency: AdaptiveConcurrency | None
+    admission_control: AdmissionControl | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +232,8 @@ class Route:
     response_headers_set: tuple[tuple[str, str], ...]
     response_headers_remove: tuple[str, ...]
     cors: Cors | None
+    own_filters: tuple[str, ...]
+    """Names of the filters that work on some routes only, and on this one."""
     descriptors: tuple[tuple[DescriptorEntry, ...], ...]
 
 

@@ -111,6 +111,10 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
         if (upstream.load_balancing == "ring_hash") != (upstream.hash_by is not None):
             message = f'upstream "{name}": load_balancing ring_hash and hash_by belong together'
             yield Diagnostic("GC0108", message, draft.tree.find(("upstreams", name)).at)
+        control = upstream.adaptive_concurrency
+        if control is not None and control.min_requests > control.max_requests:
+            message = f'upstream "{name}": min_requests is more than max_requests'
+            yield Diagnostic("GC0108", message, draft.tree.find(("upstreams", name, "adaptive_concurrency")).at)
         for position, endpoint in enumerate(upstream.endpoints):
             if not 1 <= int(endpoint.rpartition(":")[2]) <= 65535:
                 at = draft.tree.find(("upstreams", name, "endpoints", position)).at
