@@ -12,14 +12,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from ext_authz import telemetry
 from ext_authz.api_key import KeyHash, KeyRecord, Peppers, redis_key
 from ext_authz.identity import Identity, identity
 from ext_authz.key_uses import KeyUses
 from ext_authz.lru import Lru
+from serving import redis_clients
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +64,8 @@ class KeyStoreUnavailableError(Exception):
 
 
 def connect(url: str) -> Redis:
-    """A client that gives up fast. Connects on first use."""
-    return Redis.from_url(
-        url,
-        socket_timeout=DEADLINE_SECONDS,
-        socket_connect_timeout=DEADLINE_SECONDS,
-        retry=Retry(NoBackoff(), 1),  # once: a pooled connection may have died with the previous Redis
-    )
+    """A client that gives up fast. Connects on first use. Whatever it is asked at once is of one gateway: one slot."""
+    return redis_clients.client(url, DEADLINE_SECONDS)
 
 
 class KeySet:

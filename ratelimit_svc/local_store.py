@@ -1,8 +1,4 @@
-"""Counters in this process: what limits while Redis is away.
-
-Every process counts for itself, so with N of them a caller may get up to N times a limit, for as long as Redis is
-away. The number of counters is bounded; when it is full the one unused for longest starts over.
-"""
+"""Counters in this process. Their number is bounded; when it is full the one unused for longest starts over."""
 
 import time
 from collections import OrderedDict
@@ -49,3 +45,11 @@ class LocalStore:
         while len(self._states) > self._capacity:
             self._states.popitem(last=False)
         return Verdict(allowed, now_ms, tuple(readings))
+
+    def used(self, charge: Charge) -> int:
+        """Hits that the counter of ``charge`` has no room for because of what was charged before."""
+        algorithm, now_ms = ALGORITHMS[charge.terms.algorithm], self._clock_ms()
+        state = algorithm.roll(charge, self._states.get(charge.key), now_ms)
+        return algorithm.room(charge, algorithm.roll(charge, None, now_ms), now_ms) - algorithm.room(
+            charge, state, now_ms
+        )

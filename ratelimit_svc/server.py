@@ -12,14 +12,19 @@ import grpc.aio
 
 from audit.trail import Trail
 from audit.writer import Writer
-from ratelimit_svc import envoy_api, policy, redis_store, telemetry
+from ratelimit_svc import envoy_api, policy, telemetry
+from ratelimit_svc.denied import Denied, DeniedFirst
+from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
-from ratelimit_svc.redis_store import RedisStore
+from ratelimit_svc.redis import longest_denial_ms, open_store
+from ratelimit_svc.redis.poll import polled
+from ratelimit_svc.redis.processes import Processes
 from ratelimit_svc.rules import Mistake, NotLoaded
 from ratelimit_svc.settings import SETTINGS
 from ratelimit_svc.store import StoreUnavailableError
+from serving import redis_location
 from serving.policies import PolicyBook
 from serving.service import Register, Service
 from serving.settings import Values
@@ -77,14 +82,23 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     directory = values["audit_dir"] or values["state_dir"] / "audit"
     writer = Writer(directory, "ratelimit_svc", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
     trail = Trail(writer, telemetry.AUDIT_LOST.inc)
-    store = RedisStore(redis_store.connect(values["redis_url"], values["store_deadline"]), values["store_deadline"])
+    location, capacity = redis_location.parse(values["redis_url"]), values["fallback_counters"]
+    denied = Denied(values["denied_calls"], _monotonic_ms, longest_denial_ms(location))
+    processes = Processes(values["workers"], denied.forget)
+    fallback = Fallback(LocalStore(capacity), capacity, lambda: processes.count)
+    store = open_store(location, values["store_deadline"], fallback, denied.forget)
     await store.start()
     try:
-        service = RateLimitService(Limiter(policies, store, LocalStore(values["fallback_counters"])), trail)
-        yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
+        async with polled(store, lambda: policies.current.gateway if policies.current else None, [processes]):
+            service = RateLimitService(Limiter(policies, DeniedFirst(store, denied), fallback), trail)
+            yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await store.close()
         await asyncio.to_thread(trail.close)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 SERVICE = Service(

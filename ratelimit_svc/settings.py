@@ -12,4 +12,7 @@ SETTINGS = (
         "seconds to wait for Redis before the fallback decides; keep it below Envoy's timeout for the call",
     ),
     Setting("fallback-counters", whole_number(1, 10_000_000), "100000", "counters kept in memory while Redis is away"),
+    Setting(
+        "denied-calls", whole_number(1, 10_000_000), "10000", "refused calls remembered until they would be admitted"
+    ),
 )

@@ -31,6 +31,13 @@ STORE_BATCH_CALLS = Histogram(
 FALLBACKS = Counter(
     "ratelimit_fallbacks_total", "Calls that Redis could not decide, by what the policy says to do then.", ["policy"]
 )
+DENIED_AGAIN = Counter(
+    "ratelimit_denied_again_total", "Calls that were refused without asking Redis: it had refused them until later."
+)
+PROCESSES = Gauge(
+    "ratelimit_processes", "Processes that share the limits, as far as is known.", multiprocess_mode="livemax"
+)
+SETTLED = Counter("ratelimit_settled_total", "Counters charged in Redis for what was admitted while it was away.")
 AUDIT_LOST = Counter(
     "ratelimit_audit_lost_total", "Lines of the audit trail that found no room or could not be written."
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
-from redis.asyncio import ConnectionPool
+from serving import redis_location
 
 EXIT_USAGE = 64
 """EX_USAGE of sysexits.h."""
@@ -99,11 +99,8 @@ def optional_path(text: str) -> Path | None:
 
 
 def redis_url(text: str) -> str:
-    """A URL that redis-py understands. The message never repeats it: it may hold a password."""
-    try:
-        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
-    except (ValueError, TypeError):  # TypeError: an option after the ? that a connection does not know
-        raise ValueError("must be a URL such as redis://host:6379/0, rediss://… or unix:///path") from None
+    """A URL of :mod:`serving.redis_location`. The message never repeats it: it may hold a password."""
+    redis_location.parse(text)
     return text
 
 

@@ -2,11 +2,15 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from gatectl.rollout import redis_client
+from serving import redis_location
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,19 @@ class RedisAdmin:
 
     def __init__(self, url: str, patience: float) -> None:
         """``patience`` (seconds) is how long an answer is waited for. Raises ValueError for what is no URL of Redis."""
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=2,
-            socket_timeout=patience,
-            decode_responses=True,
-            max_connections=1,
-            retry=Retry(NoBackoff(), 0),  # whoever looks again is the retry
-        )
-        options = self._client.connection_pool.connection_kwargs
-        self.address = str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
+        location = redis_location.parse(url)
+        self.address = str(location)
+        # whoever looks again is the retry
+        self._open = partial(redis_client.client, location, 2, socket_timeout=patience, retry=Retry(NoBackoff(), 0))
+        self._client: redis.Redis | None = None
 
     def status(self) -> RedisStatus:
         """Ask it. Why it cannot be asked is told in our own words: those of a client may quote the URL."""
         try:
-            self._client.ping()  # the first one on a connection pays for the connection
+            client = self._client = self._client or self._open()
+            client.ping()  # the first one on a connection pays for the connection
             started = time.perf_counter()
-            self._client.ping()
+            client.ping()
             latency = (time.perf_counter() - started) * 1000
         except redis.AuthenticationError:
             return RedisStatus(self.address, "it does not take the password")
@@ -53,7 +53,7 @@ class RedisAdmin:
             return RedisStatus(self.address, "it still loads its data")
         except (redis.RedisError, OSError, ValueError):
             return RedisStatus(self.address, "it cannot be reached")
-        about = self._about()
+        about = _about(client)
         return RedisStatus(
             self.address,
             None,
@@ -64,17 +64,19 @@ class RedisAdmin:
             about.get("maxmemory") or None,
         )
 
-    def _about(self) -> dict[str, Any]:
-        """INFO; empty where that is not allowed."""
-        try:
-            found: dict[str, Any] = {}
-            for section in ("server", "replication", "memory"):
-                answer: Any = self._client.info(section)
-                found |= answer
-            return found
-        except (redis.RedisError, OSError, ValueError):
-            return {}
-
     def close(self) -> None:
         """Free the connection."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+
+
+def _about(client: redis.Redis) -> dict[str, Any]:
+    """INFO, of one node if it is a Cluster; empty where that is not allowed."""
+    try:
+        found: dict[str, Any] = {}
+        for section in ("server", "replication", "memory"):
+            answer: Any = client.info(section)
+            found |= answer
+        return found
+    except (redis.RedisError, OSError, ValueError):
+        return {}

@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import redis
 from redis.client import Pipeline
 
 from gatectl.diagnostics import GatectlError
+from gatectl.rollout import redis_client
+from serving import redis_location
 
 TIMEOUT_SECONDS = 5
 T = TypeVar("T")
@@ -18,22 +19,16 @@ T = TypeVar("T")
 def connected(url: str) -> Iterator[redis.Redis]:
     """A client that speaks text. Raises GatectlError (5) when Redis cannot be used, (64) for a URL that is none."""
     try:
-        client = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
-        )
-    except ValueError:
-        raise GatectlError(
-            "the Redis URL makes no sense: redis://[user:password@]host:port/number is needed", 64
-        ) from None
+        location = redis_location.parse(url)
+    except ValueError as error:
+        raise GatectlError(f"the Redis URL {error}", 64) from None
     try:
-        with client:
+        with redis_client.client(location, TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS) as client:
             yield client
     except redis.AuthenticationError:
-        raise GatectlError(f"Redis at {_place(url)} refuses the password of the Redis URL", 5) from None
+        raise GatectlError(f"Redis at {location} refuses the password of the Redis URL", 5) from None
     except (redis.RedisError, OSError) as error:
-        raise GatectlError(
-            f"Redis at {_place(url)} cannot be used ({type(error).__name__}); is it running?", 5
-        ) from None
+        raise GatectlError(f"Redis at {location} cannot be used ({type(error).__name__}); is it running?", 5) from None
 
 
 def atomically(url: str, name: str, change: Callable[[Pipeline], T]) -> T:
@@ -51,8 +46,3 @@ def check(url: str) -> None:
     """Whether Redis can be used at all: it answers PING, which it does not while it reads its data."""
     with connected(url) as client:
         client.ping()
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"

@@ -37,6 +37,7 @@ from gatectl.runtime.peppers import read_peppers
 from gatectl.runtime.ready import Ready, ReadyKey
 from gatectl.runtime.stop_signals import StopFlag, StopRequestedError, stop_signals
 from gatectl.spec.model import Process, Spec
+from serving import redis_location
 
 START_SECONDS = 30.0
 """Longest wait for one part."""
@@ -161,7 +162,8 @@ class _Gateway:
             url = redis_server.new_url(port)
             self.children.start(redis_server.program(self._directory, url))
             self.children.wait(redis_server.NAME, partial(_usable, url), START_SECONDS)
-        self.children.secrets += [password] if (password := urlsplit(url).password) else []
+        location = redis_location.parse(url)
+        self.children.secrets += filter(None, (location.login.password, location.sentinel_login.password))
         return url
 
     def _start_services(self, redis_url: str, free: list[int]) -> dict[str, Service]:

@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 
+from ratelimit_svc.fallback import Fallback
+from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Limit, Policy, Rate
-from ratelimit_svc.redis_store import RedisStore, connect
+from ratelimit_svc.redis import open_store as store_at
+from ratelimit_svc.redis.cluster import ClusterStore
+from ratelimit_svc.redis.exchange import connect
+from ratelimit_svc.redis.node import Node
 from serving.policies import PolicyBook
+from serving.redis_location import parse
 
 
 def _programs() -> dict[str, str]:
@@ -59,12 +65,14 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
     async def command(self, *words: str) -> object:
-        connection = connect(self.url, 5)
+        exchange = connect(parse(self.url), 5)
         try:
-            await connection.send_command(*words)
-            return await connection.read_response()
+            [reply] = await exchange([words])
         finally:
-            await connection.disconnect()
+            await exchange.close()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
 
 def _running(program: str) -> Iterator[Server]:
@@ -91,12 +99,12 @@ def fragile_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def open_store() -> AsyncIterator[Callable[..., "asyncio.Future[RedisStore]"]]:
+async def open_store() -> AsyncIterator[Callable[..., "asyncio.Future[Node | ClusterStore]"]]:
     """``await open_store(url, deadline)``: a started store that is closed after the test."""
     stores = []
 
-    async def open_one(url: str, deadline: float = 5.0) -> RedisStore:
-        store = RedisStore(connect(url, deadline), deadline)
+    async def open_one(url: str, deadline: float = 5.0, fallback: Fallback | None = None) -> Node | ClusterStore:
+        store = store_at(parse(url), deadline, fallback or Fallback(LocalStore(1), 1, lambda: 1))
         stores.append(store)
         await store.start()
         return store

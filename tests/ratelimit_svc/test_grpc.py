@@ -30,8 +30,8 @@ LIMITS = {
 @contextlib.asynccontextmanager
 async def running(policies, redis_url, state_dir):
     """The service's stub, on a server in this process."""
-    values = settings.read("ratelimit-svc", SERVICE.settings, ["--redis-url", redis_url, "--store-deadline", "1"], {})
-    values["state_dir"] = state_dir
+    options = ["--redis-url", redis_url, "--store-deadline", "1", "--state-dir", str(state_dir)]
+    values = settings.read("ratelimit-svc", settings.SERVING + SERVICE.settings, options, {})
     server = grpc.aio.server()
     async with SERVICE.worker(values, policies) as register:
         register(server)

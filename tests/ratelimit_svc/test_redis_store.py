@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.redis_store import RedisStore, connect
+from ratelimit_svc.redis import open_store as store_at
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from serving.redis_location import parse
 
 YEAR = 365 * 86_400_000
 ALGORITHMS = ("fixed_window", "sliding_window")
@@ -46,7 +48,7 @@ modes = st.sampled_from(["take", "take", "take", "shadow", "always", "add", "giv
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters, calls):
-    store = RedisStore(connect(server.url, 5), 5)
+    store = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1))
     now_ms = 0
     twin = LocalStore(1000, lambda: now_ms)
     keys = [fresh() for _ in counters]
@@ -70,7 +72,7 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
 )
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server, rule, age, counts, hits):
-    store, key, now_ms = RedisStore(connect(server.url, 5), 5), fresh(), 0
+    store, key, now_ms = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1)), fresh(), 0
     twin = LocalStore(1, lambda: now_ms)
     try:
         now_ms = (await store.decide([])).now_ms
