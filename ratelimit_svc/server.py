@@ -13,6 +13,8 @@ import grpc.aio
 from audit.trail import Trail
 from audit.writer import Writer
 from ratelimit_svc import envoy_api, policy, telemetry
+from ratelimit_svc.adaptive.limits import AdaptiveLimits, exchanging
+from ratelimit_svc.adaptive.sharing import Levels
 from ratelimit_svc.denied import Denied, DeniedFirst
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
@@ -89,8 +91,12 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     store = open_store(location, values["store_deadline"], fallback, denied.forget)
     await store.start()
     try:
-        async with polled(store, lambda: policies.current.gateway if policies.current else None, [processes]):
-            service = RateLimitService(Limiter(policies, DeniedFirst(store, denied), fallback), trail)
+        adaptive = AdaptiveLimits(policies, Levels(store))
+        async with (
+            polled(store, lambda: policies.current.gateway if policies.current else None, [processes]),
+            exchanging(adaptive),
+        ):
+            service = RateLimitService(Limiter(policies, DeniedFirst(store, denied), fallback, adaptive), trail)
             yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await store.close()

@@ -45,7 +45,7 @@ class Figures:
 
     ended: int = 0
     errors: int = 0
-    """Of those that ended: no answer, or a 5xx."""
+    """Of those that ended: with a 5xx."""
     slow: int = 0
     """Of those that ended: took longer than the target."""
     duration_ms: int = 0

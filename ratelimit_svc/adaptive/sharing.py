@@ -14,6 +14,8 @@ from typing import Any, Protocol, get_args
 
 from ratelimit_svc.adaptive import telemetry
 from ratelimit_svc.adaptive.law import INTERVAL_MS, NOTHING, Figures, Law, Reason, State, step
+from ratelimit_svc.redis.exchange import Command
+from ratelimit_svc.redis.poll import polled_key
 from ratelimit_svc.store import StoreUnavailableError
 
 KEEP_MS = 600_000
@@ -23,11 +25,11 @@ _NO_OFFER = (-2, -2, "")
 _REASONS = frozenset(get_args(Reason))
 
 
-class Scripts(Protocol):
-    """Where scripts run on the keys of a gateway: Redis."""
+class Asking(Protocol):
+    """Whoever has the keys of a gateway: ``ratelimit_svc.redis.open_store``."""
 
-    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
-        """What the script returns. Raises StoreUnavailableError."""
+    async def ask(self, commands: Sequence[Command], key: str) -> list[Any]:
+        """A reply for each command, or the error it was answered with. Raises StoreUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ def read(text: str | bytes) -> tuple[State, Reason] | tuple[None, None]:
 
 
 def key_of(gateway: str, limit: str) -> str:
-    """The key of a limit's level, in the cluster slot of all keys of the gateway. Names have no colon or brace."""
-    return f"gatectl:{{{gateway}}}:rl-level:{limit}"
+    """The key of a limit's level. All levels of a gateway are in one slot of a Cluster: one script reads them."""
+    return polled_key(gateway, f"level:{limit}")
 
 
 class Levels:
@@ -74,8 +76,8 @@ class Levels:
     Redis is asked by ``exchange`` only; everything else is immediate and never waits.
     """
 
-    def __init__(self, scripts: Scripts, interval_ms: int = INTERVAL_MS) -> None:
-        self._scripts, self._interval_ms = scripts, interval_ms
+    def __init__(self, redis: Asking, interval_ms: int = INTERVAL_MS) -> None:
+        self._redis, self._interval_ms = redis, interval_ms
         self._states: dict[str, State] = {}
         self._seen: dict[str, Figures] = {}
 
@@ -131,7 +133,8 @@ class Levels:
         arguments: list[str | int] = [self._interval_ms, KEEP_MS]
         for name, figures in seen.items():
             arguments += [*astuple(figures), *offers[name]]
-        replies = await self._scripts.evaluate(SCRIPT, [key_of(gateway, name) for name in seen], arguments)
+        keys = [key_of(gateway, name) for name in seen]
+        (replies,) = await self._redis.ask([("EVAL", SCRIPT, len(keys), *keys, *arguments)], keys[0])
         try:
             return {name: _shared(*reply) for name, reply in zip(seen, replies, strict=True)}
         except (ValueError, TypeError) as error:
