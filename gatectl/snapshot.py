@@ -206,11 +206,21 @@ class Cors:
 
 @dataclass(frozen=True)
 class DescriptorEntry:
-    """One entry of a rate-limit descriptor: a constant, or a key of ext_authz's dynamic metadata."""
+    """One entry of a rate-limit descriptor: a constant or one of Envoy's format commands, or a key of ext_authz's
+    dynamic metadata.
+    """
 
     key: str
     constant: str | None = None
     metadata: str | None = None
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What the limiter is told of a request for one limit: before it goes on, or when its stream has ended."""
+
+    entries: tuple[DescriptorEntry, ...]
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +244,7 @@ class Route:
     cors: Cors | None
     own_filters: tuple[str, ...]
     """Names of the filters that work on some routes only, and on this one."""
-    descriptors: tuple[tuple[DescriptorEntry, ...], ...]
+    descriptors: tuple[Descriptor, ...]
 
 
 @dataclass(frozen=True)
