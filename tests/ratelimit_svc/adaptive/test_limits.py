@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from ratelimit_svc import rules
 from ratelimit_svc.adaptive.law import Figures, Law
@@ -68,6 +69,18 @@ async def test_a_failing_upstream_lowers_its_limit_for_everybody_and_no_other(
     decision = await limiter.decide("g", [asked("breathing", "b")])
     assert dict(decision.headers())["x-ratelimit-limit"] == "12"
     assert (await allows(limiter, "breathing", "c"), await allows(limiter, "fixed", "c")) == (12, 20)
+
+
+async def test_the_level_and_why_it_moved_are_metrics(breathing: tuple[Limiter, AdaptiveLimits]) -> None:
+    limiter, adaptive = breathing
+    reason = {"limit": "breathing", "reason": "errors"}
+    before = REGISTRY.get_sample_value("ratelimit_adaptive_steps_total", reason) or 0
+    for _ in range(20):
+        await limiter.decide("g", [ended("breathing", "503")])
+    await adaptive.exchange()
+    assert REGISTRY.get_sample_value("ratelimit_adaptive_level", {"limit": "breathing"}) == pytest.approx(0.6)
+    assert REGISTRY.get_sample_value("ratelimit_adaptive_steps_total", reason) == before + 1
+    assert REGISTRY.get_sample_value("ratelimit_adaptive_alone") == 1
 
 
 async def test_a_limit_that_is_met_rises_again_when_all_is_well(breathing: tuple[Limiter, AdaptiveLimits]) -> None:
