@@ -11,7 +11,7 @@ DIRECTORY = Path(__file__).parents[2] / "docs" / "adaptive"
 def main() -> None:
     """Write one file for each scenario."""
     for name, scenario in SCENARIOS.items():
-        (DIRECTORY / f"{name}.svg").write_text(plot(scenario))
+        (DIRECTORY / f"{name}.svg").write_text(plot(scenario.title, scenario.run()))
 
 
 if __name__ == "__main__":

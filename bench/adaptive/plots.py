@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from bench.adaptive.scenarios import LARGEST, Scenario
+from bench.adaptive.scenarios import LARGEST
 from bench.adaptive.simulation import Second
 
 _WIDTH, _HEIGHT = 720, 280
@@ -17,9 +17,8 @@ _LINES = (
 )
 
 
-def plot(scenario: Scenario) -> str:
-    """One scenario as an SVG document, the same bytes whenever it is drawn."""
-    past = scenario.run()
+def plot(title: str, past: Sequence[Second]) -> str:
+    """One course of events as an SVG document, the same bytes whenever it is drawn."""
     series = (
         [one.capacity for one in past],
         [one.level * LARGEST for one in past],
@@ -31,7 +30,7 @@ def plot(scenario: Scenario) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">',
             '<g font-family="sans-serif" font-size="11">',
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-            f'<text x="{_LEFT}" y="16" font-size="13">{escape(scenario.title)}</text>',
+            f'<text x="{_LEFT}" y="16" font-size="13">{escape(title)}</text>',
             *_legend(),
             *_axes(past),
             *lines,

@@ -58,7 +58,7 @@ def upstream(port: int, **fields: Any) -> dict[str, Any]:
 def gateway() -> Iterator[Gateway]:
     with tempfile.TemporaryDirectory(prefix="ol-") as directory:
         server = Narrow()
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])
         thread.start()
         gateway, port = Gateway(Path(directory)), server.server_port
         concurrency = {"unloaded_latency": "10ms", "headroom_percent": 50}
@@ -99,15 +99,15 @@ def crowd(gateway: Gateway, path: str, calls: int) -> tuple[Counter[int], float]
 
 
 def test_an_upstream_with_too_much_to_do_stays_fast_for_those_who_get_in(gateway: Gateway) -> None:
-    everybody, waited = crowd(gateway, "/open", 150)
-    some, waited_less = crowd(gateway, "/held", 600)
-    assert everybody == {200: 150}
+    everybody, waited = crowd(gateway, "/open", 90)
+    some, waited_less = crowd(gateway, "/held", 300)
+    assert everybody == {200: 90}
     assert set(some) == {200, 503}
     assert waited_less < waited / 2
 
 
 def test_the_routes_of_another_upstream_have_a_limit_of_their_own(gateway: Gateway) -> None:
-    assert crowd(gateway, "/free", 100)[0] == {200: 100}
+    assert crowd(gateway, "/free", 60)[0] == {200: 60}
 
 
 def test_what_is_refused_is_a_problem_with_a_reason_of_its_own(gateway: Gateway) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratelimit_svc.adaptive.law import LEAST_CUT, MOST_CUT, PATIENCE, RISE, SAMPLE, Figures, Law, Reason, State, step
@@ -114,6 +114,7 @@ states = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(laws, states, st.lists(some_figures(), max_size=20))
 def test_the_level_never_leaves_its_bounds(law: Law, state: State, past: list[Figures]) -> None:
     for figures in past:
@@ -121,6 +122,7 @@ def test_the_level_never_leaves_its_bounds(law: Law, state: State, past: list[Fi
         assert law.floor <= state.level <= 1
 
 
+@settings(max_examples=50)
 @given(laws, states, some_figures(), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**12))
 def test_worse_figures_never_make_a_higher_level(
     law: Law, state: State, figures: Figures, slow: int, errors: int, duration_ms: int
@@ -134,6 +136,7 @@ def test_worse_figures_never_make_a_higher_level(
     assert step(law, state, worse)[0].level <= step(law, state, figures)[0].level
 
 
+@settings(max_examples=50)
 @given(laws, states, some_figures(), shares)
 def test_whoever_starts_higher_never_ends_lower(law: Law, state: State, figures: Figures, other: float) -> None:
     low, high = sorted((state.level, other))
@@ -141,6 +144,7 @@ def test_whoever_starts_higher_never_ends_lower(law: Law, state: State, figures:
     assert levels[0] <= levels[1]
 
 
+@settings(max_examples=50)
 @given(laws, states, some_figures())
 def test_the_level_never_rises_while_nobody_meets_the_limit(law: Law, state: State, figures: Figures) -> None:
     unused = replace(state, pending=replace(state.pending, pressed=0))

@@ -68,7 +68,7 @@ async def test_two_replicas_that_ask_at_other_times_have_the_same_level(redis: C
     seen: list[dict[str, float]] = [{}, {}]
 
     async def live(which: int, every: float) -> None:
-        for _ in range(8):
+        for _ in range(6):
             replicas[which].note("a", BAD if which else WELL)
             await replicas[which].exchange(gateway, {"a": LAW})
             found = await stored(redis, gateway)
@@ -195,7 +195,7 @@ async def test_a_limit_that_is_gone_is_forgotten_and_another_floor_holds_at_once
     assert replica.level("a", LAW) == 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.text() | st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_whatever_is_in_redis_is_read_as_a_state_or_as_none(text: str) -> None:
     state, _ = read(text)
