@@ -29,8 +29,9 @@ bench: .venv/.installed ## full path against bare Envoy, and the cost of checks,
 golden: .venv/.dev ## rewrite the golden files and docs/lint.md with what is so now
 	@$(BIN)/python -m pytest -q tests/gatectl/test_golden.py tests/lint --update-golden
 
-reference: .venv/.installed ## rewrite docs/cli.md from the commands
+reference: .venv/.installed ## rewrite docs/cli.md from the commands, and draw the plots
 	@$(BIN)/python -m scripts.reference
+	@$(BIN)/python -m bench.adaptive
 
 clean: ## remove the virtual environment and every cache
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

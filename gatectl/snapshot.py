@@ -111,6 +111,31 @@ class HealthCheck:
 
 
 @dataclass(frozen=True)
+class AdaptiveConcurrency:
+    """How many requests an upstream gets at once, by their latency. ``filter`` is the name of its filter.
+
+    ``unloaded_latency_ms`` None: measured.
+    """
+
+    filter: str
+    unloaded_latency_ms: int | None
+    headroom_percent: int
+    min_requests: int
+    max_requests: int
+
+
+@dataclass(frozen=True)
+class AdmissionControl:
+    """What share of requests is kept from an upstream that fails. ``filter`` is the name of its filter."""
+
+    filter: str
+    success_percent: int
+    window_ms: int
+    min_requests_per_second: int
+    max_rejection_percent: int
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One upstream as Envoy's cluster."""
 
@@ -128,6 +153,8 @@ class Cluster:
     consecutive_failures: int
     ejection_time_ms: int
     health_check: HealthCheck | None
+    adaptive_concurrency: AdaptiveConcurrency | None
+    admission_control: AdmissionControl | None
 
 
 @dataclass(frozen=True)
@@ -179,11 +206,21 @@ class Cors:
 
 @dataclass(frozen=True)
 class DescriptorEntry:
-    """One entry of a rate-limit descriptor: a constant, or a key of ext_authz's dynamic metadata."""
+    """One entry of a rate-limit descriptor: a constant or one of Envoy's format commands, or a key of ext_authz's
+    dynamic metadata.
+    """
 
     key: str
     constant: str | None = None
     metadata: str | None = None
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What the limiter is told of a request for one limit: before it goes on, or when its stream has ended."""
+
+    entries: tuple[DescriptorEntry, ...]
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +242,9 @@ class Route:
     response_headers_set: tuple[tuple[str, str], ...]
     response_headers_remove: tuple[str, ...]
     cors: Cors | None
-    descriptors: tuple[tuple[DescriptorEntry, ...], ...]
+    own_filters: tuple[str, ...]
+    """Names of the filters that work on some routes only, and on this one."""
+    descriptors: tuple[Descriptor, ...]
 
 
 @dataclass(frozen=True)

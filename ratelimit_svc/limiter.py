@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ratelimit_svc import engine, rules, telemetry
+from ratelimit_svc.adaptive.limits import AdaptiveLimits
 from ratelimit_svc.engine import Decision
 from ratelimit_svc.rules import Descriptor, Policies
 from ratelimit_svc.store import Store, StoreUnavailableError, Verdict
@@ -17,12 +18,16 @@ class Limiter:
     429 with a time to come back would be a lie.
     """
 
-    def __init__(self, policies: Policies, store: Store, fallback: Store) -> None:
-        self._policies, self._store, self._fallback = policies, store, fallback
+    def __init__(
+        self, policies: Policies, store: Store, fallback: Store, adaptive: AdaptiveLimits | None = None
+    ) -> None:
+        self._policies, self._store, self._fallback, self._adaptive = policies, store, fallback, adaptive
 
     async def decide(self, domain: str, descriptors: Sequence[Descriptor]) -> Decision:
         """The decision on a call. Raises rules.Mistake, StoreUnavailableError."""
         asks = rules.resolve(domain, descriptors, self._policies)
+        if self._adaptive is not None:
+            asks = self._adaptive.hold_back(asks)
         charges = engine.charges(asks)
         fallback = False
         if not charges:
@@ -37,6 +42,8 @@ class Limiter:
                     raise
                 verdict, fallback = await self._fallback.decide(charges), True
         decision = engine.conclude(asks, charges, verdict, fallback=fallback)
+        if self._adaptive is not None:
+            self._adaptive.learn(descriptors, decision)
         for status in decision.statuses:
             if status is not None:
                 telemetry.DECISIONS.labels(status.name, "over_limit" if status.over else "ok").inc()

@@ -86,6 +86,23 @@ class ResponseCost(_Document):
     bytes_per_hit: int | None = Field(default=None, ge=1)
 
 
+class Adaptive(_Document):
+    """How far a limit goes down with the health of what is behind it: ``ratelimit_svc.adaptive.law``.
+
+    It is judged by the streams that its descriptors tell of when they have ended.
+    """
+
+    least_percent: int = Field(ge=1, le=100)
+    """Of every number of the limit, below which none goes."""
+    target_latency_ms: int = Field(ge=1)
+    max_slow_percent: int = Field(default=10, ge=0, le=99)
+    """Of requests, that may take longer."""
+    max_error_percent: int = Field(default=5, ge=0, le=99)
+    """Of requests, that may be answered with a 5xx."""
+    max_in_flight: int | None = Field(default=None, ge=1)
+    """Requests under way at once, on average over a second."""
+
+
 class Limit(_Document):
     """What each distinct combination of values of the ``per`` dimensions may have.
 
@@ -107,6 +124,7 @@ class Limit(_Document):
     count_refused: bool = False
     """Refused calls are charged as well, by this limit or another."""
     response_cost: ResponseCost | None = None
+    adaptive: Adaptive | None = None
 
     @cached_property
     def dimensions(self) -> tuple[str, ...]:
@@ -124,6 +142,8 @@ class Limit(_Document):
                     raise ValueError(fault)
         if self.algorithm == "concurrency" and self.response_cost is not None:
             raise ValueError("a limit of requests at a time has no cost")
+        if self.adaptive is not None and self.algorithm in {"quota", "concurrency"}:
+            raise ValueError("neither a quota nor a limit of requests at a time is adaptive")
         return self
 
 

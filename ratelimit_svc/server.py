@@ -14,6 +14,8 @@ import grpc.aio
 from audit.trail import Trail
 from audit.writer import Writer
 from ratelimit_svc import envoy_api, policy, telemetry
+from ratelimit_svc.adaptive.limits import AdaptiveLimits, exchanging
+from ratelimit_svc.adaptive.sharing import Levels
 from ratelimit_svc.counters import open_counters
 from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
@@ -91,9 +93,12 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
     trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
     try:
-        async with open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters:
+        async with (
+            open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters,
+            exchanging(AdaptiveLimits(policies, Levels(counters.store))) as adaptive,
+        ):
             store = DeniedFirst(counters.store, counters.denied)
-            service = RateLimitService(Limiter(policies, store, counters.fallback), trail)
+            service = RateLimitService(Limiter(policies, store, counters.fallback, adaptive), trail)
             yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await asyncio.to_thread(trail.close)

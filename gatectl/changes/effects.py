@@ -71,6 +71,8 @@ def _limits(old: limits.Policy, new: limits.Policy, spared: set[str]) -> Iterato
             yield title, "it admits more than before, at once or over time"
         elif (now.algorithm, was.algorithm) == ("fixed_window", "sliding_window"):
             yield title, "around the edge of a fixed window it admits up to twice as much"
+        if was.adaptive is not None and (now.adaptive is None or _firmer(was.adaptive, now.adaptive)):
+            yield title, "it gives way less, or later, while what is behind it is in trouble"
         if now.per != was.per or _callers(now) != _callers(was):
             yield title, "it counts by something else, and starts from zero"
         if name in spared:
@@ -82,6 +84,13 @@ def _limits(old: limits.Policy, new: limits.Policy, spared: set[str]) -> Iterato
 def _as_tight(now: limits.Rate, was: limits.Rate) -> bool:
     """Whether a rate admits no more than another, neither at once nor over time."""
     return now.requests <= was.requests and now.requests * was.window_ms <= was.requests * now.window_ms
+
+
+def _firmer(was: limits.Adaptive, now: limits.Adaptive) -> bool:
+    """Does an adaptive limit hold on to more, or bear more before it gives way?"""
+    fields = ("least_percent", "target_latency_ms", "max_slow_percent", "max_error_percent")
+    in_flight = was.max_in_flight is not None and (now.max_in_flight is None or now.max_in_flight > was.max_in_flight)
+    return in_flight or any(getattr(now, field) > getattr(was, field) for field in fields)
 
 
 def _callers(limit: limits.Limit) -> dict[str, set[str]]:

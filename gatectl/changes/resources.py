@@ -23,6 +23,8 @@ NAMED = "(named)"
 """In a set of hidden resources: those of this kind may not even be named."""
 UPSTREAM_IN_ROUTE = {"timeout", "retries", "hash_by"}
 """Fields of an upstream that its routes are made of."""
+UPSTREAM_IN_LISTENER = {"adaptive_concurrency", "admission_control"}
+"""Fields of an upstream that filters of the listener are made of."""
 _REVISION = b'"(revision)"'
 Resources = dict[tuple[str, str], Any]
 
@@ -129,6 +131,8 @@ def _hidden(record: Record | None) -> set[tuple[str, str]] | None:
     } or any(path[-1] in {"name", "id", "uri", "dns"} for path in tainted):
         return None  # names are everywhere
     hidden |= {("cluster", cluster_id(path[1])) for path in tainted if path[0] == "upstreams"}
+    if any(path[0] == "upstreams" and path[2] in UPSTREAM_IN_LISTENER for path in tainted):
+        hidden.add(("listener", "*"))
     routes = record.effective["routes"]
     own = {routes[int(path[1])]["name"] for path in tainted if path[0] == "routes"}
     upstreams = {path[1] for path in tainted if path[0] == "upstreams" and path[2] in UPSTREAM_IN_ROUTE}

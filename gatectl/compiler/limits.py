@@ -4,8 +4,8 @@ Both sides of a descriptor are made here: a name that Envoy sent and the limiter
 """
 
 from ext_authz import policy as authz
-from gatectl.snapshot import DescriptorEntry
-from gatectl.spec.model import RateLimit, Route, Spec
+from gatectl.snapshot import Descriptor, DescriptorEntry
+from gatectl.spec.model import Adaptive, RateLimit, Route, Spec
 from ratelimit_svc import policy as limits
 
 UNSEALED = ""
@@ -17,6 +17,12 @@ _METADATA = {
     "api_key": authz.METADATA_KEY_ID,
     "client_address": authz.METADATA_CLIENT_ADDRESS,
 }
+_ENDED = (
+    DescriptorEntry(limits.STATUS_KEY, constant="%RESPONSE_CODE%"),
+    DescriptorEntry(limits.BYTES_KEY, constant="%BYTES_SENT%"),
+    DescriptorEntry(limits.DURATION_KEY, constant="%DURATION%"),
+)
+"""What Envoy fills in when a stream has ended; never absent, which would drop the descriptor."""
 
 
 def compile_limits(spec: Spec) -> limits.Policy:
@@ -35,19 +41,31 @@ def _limit(limit: RateLimit) -> limits.Limit:
         rates=(limits.Rate(requests=limit.limit.requests, window_ms=limit.limit.window_ms),),
         per=limit.per,
         when=dict(limit.when),
+        adaptive=_adaptive(limit.adaptive) if limit.adaptive is not None else None,
     )
 
 
-def descriptors(spec: Spec, route: Route) -> tuple[tuple[DescriptorEntry, ...], ...]:
-    """One descriptor for each limit that applies to ``route``; the revision is added when rendering."""
-    return tuple(
-        _descriptor(spec, limit, route)
-        for limit in spec.rate_limits
-        if limit.routes is None or route.name in limit.routes
+def _adaptive(wanted: Adaptive) -> limits.Adaptive:
+    return limits.Adaptive(
+        least_percent=wanted.min_percent,
+        target_latency_ms=wanted.target_latency,
+        max_slow_percent=wanted.max_slow_percent,
+        max_error_percent=wanted.max_error_percent,
+        max_in_flight=wanted.max_in_flight,
     )
 
 
-def _descriptor(spec: Spec, limit: RateLimit, route: Route) -> tuple[DescriptorEntry, ...]:
+def descriptors(spec: Spec, route: Route) -> tuple[Descriptor, ...]:
+    """One descriptor for each limit that applies to ``route``, and for each that looks at what becomes of a request one
+    more for its end; the revision is added when rendering.
+    """
+    applying = [limit for limit in spec.rate_limits if limit.routes is None or route.name in limit.routes]
+    asked = [Descriptor(_entries(spec, limit, route)) for limit in applying]
+    ended = [Descriptor((*_entries(spec, limit, route), *_ENDED), ended=True) for limit in applying if limit.adaptive]
+    return (*asked, *ended)
+
+
+def _entries(spec: Spec, limit: RateLimit, route: Route) -> tuple[DescriptorEntry, ...]:
     """The entries in the order of the contract: ``limit``, (``revision``,) and the limit's dimensions."""
     constants = {"route": route.name, "upstream": route.upstream, "gateway": spec.name}
     return (

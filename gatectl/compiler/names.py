@@ -23,6 +23,16 @@ def cluster_id(upstream: str) -> str:
     return f"upstream-{upstream}"
 
 
+def adaptive_concurrency_id(upstream: str) -> str:
+    """Envoy's filter that holds an upstream's concurrency; its type is in its configuration."""
+    return f"adaptive-concurrency-{upstream}"
+
+
+def admission_control_id(upstream: str) -> str:
+    """Envoy's filter that spares an upstream that fails."""
+    return f"admission-control-{upstream}"
+
+
 def route_id(route: str) -> str:
     """What Envoy and ext_authz call a route: its name, which the spec keeps unique."""
     return route

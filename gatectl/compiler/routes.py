@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from gatectl.compiler.limits import descriptors
 from gatectl.compiler.names import cluster_id, route_id
+from gatectl.compiler.upstreams import filters_of
 from gatectl.snapshot import Cors, HeaderMatch, PathMatch, Retry, Rewrite, Route, VirtualHost
 from gatectl.spec import model
 
@@ -60,6 +61,7 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
         response_headers_set=_pairs(route.response_headers.set),
         response_headers_remove=route.response_headers.remove,
         cors=_cors(cors) if cors else None,
+        own_filters=filters_of(route.upstream, upstream),
         descriptors=descriptors(spec, route),
     )
 

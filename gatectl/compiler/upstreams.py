@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from gatectl.compiler.names import cluster_id
+from gatectl.compiler.names import adaptive_concurrency_id, admission_control_id, cluster_id
 from gatectl.compiler.tls import compile_upstream_tls
 from gatectl.fields import is_address
-from gatectl.snapshot import Cluster, Endpoint, HealthCheck
+from gatectl.snapshot import AdaptiveConcurrency, AdmissionControl, Cluster, Endpoint, HealthCheck
 from gatectl.spec import model
 
 _LB_POLICY: dict[str, Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH"]] = {
@@ -38,6 +38,41 @@ def _cluster(name: str, upstream: model.Upstream) -> Cluster:
         consecutive_failures=breaker.consecutive_failures,
         ejection_time_ms=breaker.ejection_time,
         health_check=_health_check(check) if check else None,
+        adaptive_concurrency=_adaptive_concurrency(name, upstream.adaptive_concurrency),
+        admission_control=_admission_control(name, upstream.admission_control),
+    )
+
+
+def filters_of(name: str, upstream: model.Upstream) -> tuple[str, ...]:
+    """The filters that work on the routes of an upstream only."""
+    own = (
+        _admission_control(name, upstream.admission_control),
+        _adaptive_concurrency(name, upstream.adaptive_concurrency),
+    )
+    return tuple(one.filter for one in own if one is not None)
+
+
+def _adaptive_concurrency(name: str, wanted: model.AdaptiveConcurrency | None) -> AdaptiveConcurrency | None:
+    if wanted is None:
+        return None
+    return AdaptiveConcurrency(
+        filter=adaptive_concurrency_id(name),
+        unloaded_latency_ms=wanted.unloaded_latency,
+        headroom_percent=wanted.headroom_percent,
+        min_requests=wanted.min_requests,
+        max_requests=wanted.max_requests,
+    )
+
+
+def _admission_control(name: str, wanted: model.AdmissionControl | None) -> AdmissionControl | None:
+    if wanted is None:
+        return None
+    return AdmissionControl(
+        filter=admission_control_id(name),
+        success_percent=wanted.success_percent,
+        window_ms=wanted.window,
+        min_requests_per_second=wanted.min_requests_per_second,
+        max_rejection_percent=wanted.max_rejection_percent,
     )
 
 

@@ -11,6 +11,7 @@ from gatectl.importing.envoy_clusters import upstream_of
 from gatectl.importing.envoy_dump import Dump, Item, Notes, read_dump, span
 from gatectl.importing.envoy_hosts import hosts_of, in_one_list
 from gatectl.importing.envoy_match import NotSayableError
+from gatectl.importing.envoy_overload import Spared, spare
 from gatectl.importing.envoy_routes import Found, route_of
 from gatectl.importing.names import Names, slug
 from gatectl.importing.result import Imported, frozen, sealed
@@ -25,14 +26,14 @@ def import_envoy(name: str, text: str) -> Imported:
     """The spec of a config_dump or a bootstrap. Raises SpecError when it is neither, or has no route to carry over."""
     notes = Notes()
     dump = read_dump(name, text)
-    listener, abuse, configuration = envoy_listener.listener_of(dump, notes)
+    listener, abuse, spared, configuration = envoy_listener.listener_of(dump, notes)
     for field, value in list(listener.items()):
         if not _is_valid(Listener, {field: value}, "the listener", notes):
             del listener[field]
     if not _is_valid(Abuse, abuse, "the limit by address", notes):
         abuse = {}
     found, virtual_hosts = _virtual_hosts(configuration, notes)
-    upstreams, names = _upstreams(dump, found, notes)
+    upstreams, names = _upstreams(dump, found, spared, notes)
     routes = _routes(virtual_hosts, upstreams, names, notes)
     for item in [configuration, *dump.clusters] if configuration else []:
         for field, path in item.untouched():
@@ -89,7 +90,9 @@ def _virtual_hosts(
     return found, virtual_hosts
 
 
-def _upstreams(dump: Dump, found: list[Found], notes: Notes) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def _upstreams(
+    dump: Dump, found: list[Found], spared: list[Spared], notes: Notes
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Upstreams and their names by cluster, completed with what their routes say: only those that are used."""
     names, minted = Names(), dict[str, str]()
     made: dict[str, dict[str, Any]] = {}
@@ -109,6 +112,7 @@ def _upstreams(dump: Dump, found: list[Found], notes: Notes) -> tuple[dict[str, 
             notes.add(f'the routes to "{name}" retry differently: all do what the first one says', cluster.path)
         if retries or "retries" in upstream:
             upstream["retries"] = {**retries, **upstream.get("retries", {})}
+        spare(upstream, spared, [one.filters for one in users], notes)
         if upstream.get("load_balancing") == "ring_hash":
             upstream["hash_by"] = next((one.hash_by for one in users if one.hash_by), "client_address")
         if _is_valid(Upstream, upstream, cluster.path, notes):

@@ -4,6 +4,7 @@ from typing import Any
 
 from gatectl.importing.envoy_address_limit import address_limit_of
 from gatectl.importing.envoy_dump import Dump, Item, Notes, span
+from gatectl.importing.envoy_overload import Spared, spared_by
 
 _MANAGER = "http_connection_manager"
 _TIMES = {
@@ -15,13 +16,14 @@ _KNOWN = {"ext_authz", "ratelimit", "router", "cors", "body_size_limit", "reques
 """HTTP filters that every gateway has, by the end of their name."""
 
 
-def listener_of(dump: Dump, notes: Notes) -> tuple[dict[str, Any], dict[str, Any], Item | None]:
-    """The first listener that speaks HTTP, ``abuse``, and its routes; no routes when there is none.
+def listener_of(dump: Dump, notes: Notes) -> tuple[dict[str, Any], dict[str, Any], list[Spared], Item | None]:
+    """The first listener that speaks HTTP, ``abuse``, what spares upstreams, and its routes; none when there is none.
 
     The others are told.
     """
     made: dict[str, Any] = {}
     abuse: dict[str, Any] = {}
+    spared: list[Spared] = []
     routes: Item | None = None
     for listener in dump.listeners:
         name = str(listener.take("name"))
@@ -37,14 +39,14 @@ def listener_of(dump: Dump, notes: Notes) -> tuple[dict[str, Any], dict[str, Any
                     continue
                 routes = _routes(config, dump, notes)
                 _address(made, listener, notes)
-                _manager(made, abuse, config, notes)
+                _manager(made, abuse, spared, config, notes)
                 if "transport_socket" in chain.data:
                     notes.add("TLS of the listener is not carried over", chain.path)
     if routes is None:
         routes = next(iter(dump.routes.values()), None)
         if routes is not None:
             notes.add("there is no listener that speaks HTTP: address and port are the language's own", decided=True)
-    return made, abuse, routes
+    return made, abuse, spared, routes
 
 
 def _routes(manager: Item, dump: Dump, notes: Notes) -> Item | None:
@@ -71,7 +73,7 @@ def _address(made: dict[str, Any], listener: Item, notes: Notes) -> None:
     made["address"], made["port"] = address, port
 
 
-def _manager(made: dict[str, Any], abuse: dict[str, Any], manager: Item, notes: Notes) -> None:
+def _manager(made: dict[str, Any], abuse: dict[str, Any], spared: list[Spared], manager: Item, notes: Notes) -> None:
     for theirs, ours in _TIMES.items():
         milliseconds = manager.duration(theirs)
         _put(made, ours, span(milliseconds) if milliseconds else None)
@@ -85,6 +87,8 @@ def _manager(made: dict[str, Any], abuse: dict[str, Any], manager: Item, notes: 
             _put(made, "max_request_body", f"{size}B" if size else None)
         elif name.endswith("local_ratelimit"):
             abuse |= address_limit_of(one.item("typed_config"), notes)
+        elif (sparing := spared_by(one)) is not None:
+            spared.append(sparing)
         elif name.rpartition(".")[2] not in _KNOWN:
             notes.add(f"the HTTP filter {name} is not carried over", one.path)
 

@@ -13,6 +13,7 @@ DEFAULT_TIMEOUT_MS = 15_000
 """Envoy's own, where a route says nothing."""
 RETRIES = ("connect-failure", "refused-stream", "reset", "5xx", "gateway-error", "retriable-4xx")
 _CORS = "envoy.filters.http.cors"
+_SWITCH = "envoy.config.route.v3.FilterConfig"
 _SILENT = ("name", "metadata", "stat_prefix", "decorator", "tracing")
 
 
@@ -25,6 +26,8 @@ class Found:
     timeout_ms: int
     retries: dict[str, Any]
     hash_by: str | None
+    filters: tuple[str, ...]
+    """Names of the filters that it says something to."""
 
 
 def route_of(item: Item, notes: Notes) -> Found | None:
@@ -53,12 +56,14 @@ def route_of(item: Item, notes: Notes) -> Found | None:
     cors = _cors(item, notes)
     if cors:
         route["cors"] = cors
+    told = item.data.get("typed_per_filter_config")
+    filters = tuple(told) if isinstance(told, dict) else ()
     timeout = action.duration("timeout")
     if timeout == 0:
         notes.add("a route without time limit gets the longest there is", action.path, decided=True)
         timeout = LONGEST_MS
     action.ignore("cluster_not_found_response_code", "priority", "max_stream_duration", "idle_timeout", "rate_limits")
-    return Found(route, cluster, timeout or DEFAULT_TIMEOUT_MS, _retries(action), _hash_by(action, notes))
+    return Found(route, cluster, timeout or DEFAULT_TIMEOUT_MS, _retries(action), _hash_by(action, notes), filters)
 
 
 def _cluster(action: Item, notes: Notes) -> str:
@@ -121,6 +126,8 @@ def _headers(item: Item, name: str, notes: Notes) -> dict[str, Any]:
 def _cors(item: Item, notes: Notes) -> dict[str, Any]:
     filters = item.item("typed_per_filter_config")
     filters.ignore("envoy.filters.http.ext_authz")  # access is asked of everybody anyway
+    switches = [name for name, one in filters.data.items() if _SWITCH in str(one)]
+    filters.ignore(*switches)  # what they switch on is told with the filters
     policy = filters.item(_CORS)
     policy.ignore("forward_not_matching_preflights")
     if not policy.data:

@@ -80,7 +80,9 @@ class WatchedLimiter(Limiter):
         self.counters = counters
 
     async def decide(self, domain: str, descriptors: Sequence[Descriptor]) -> Decision:
-        """As every limiter does."""
+        """As every limiter does. What became of a request is told later, and is no request."""
+        if any(key in limits.ENDED for descriptor in descriptors for key, _ in descriptor.entries):
+            return await super().decide(domain, descriptors)
         self.asked, self.decision = tuple(descriptors), None
         self.decision = await super().decide(domain, descriptors)
         return self.decision

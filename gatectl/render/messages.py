@@ -22,6 +22,8 @@ NEWER_THAN_THE_LIBRARY: dict[str, frozenset[str]] = {
     "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit": frozenset({"max_request_bytes"}),
 }
 """Messages of Envoy 1.40 that envoy-data-plane does not know yet, with the fields that we use."""
+SWITCHED_ON: Message = {TYPE: f"{_PREFIX}envoy.config.route.v3.FilterConfig", "config": {}}
+"""How a route switches on a filter, and the only way that Envoy takes; the library cannot read an Any that is empty."""
 
 
 UNREADABLE: dict[str, str] = {
@@ -81,6 +83,8 @@ def _without_newer(value: Any) -> Any:
         return [_without_newer(child) for child in value]
     if not isinstance(value, dict):
         return value
+    if value == SWITCHED_ON:
+        return {TYPE: f"{_PREFIX}google.protobuf.Empty"}
     fields = NEWER_THAN_THE_LIBRARY.get(str(value.get(TYPE, "")).removeprefix(_PREFIX))
     if fields is None:
         return {key: _without_newer(child) for key, child in value.items() if key not in UNREADABLE}

@@ -11,6 +11,8 @@ from gatectl.spec.draft import Draft
 from gatectl.spec.names import known
 from gatectl.spec.overlap import shadowed
 
+LONGEST_ADAPTIVE_MS = 10_000
+"""Window of an adaptive limit: it is judged every second, by what the number in force has let in."""
 Check = Callable[[Draft], Iterator[Diagnostic]]
 
 
@@ -121,6 +123,19 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
             yield Diagnostic("GC0104", f"{_limit(draft, index)} counts by the same thing twice", at)
 
 
+def _adaptive(draft: Draft) -> Iterator[Diagnostic]:
+    for name, upstream in draft.upstreams.items():
+        control = upstream.adaptive_concurrency
+        if control is not None and control.min_requests > control.max_requests:
+            message = f'upstream "{name}": min_requests is more than max_requests'
+            yield Diagnostic("GC0108", message, draft.tree.find(("upstreams", name, "adaptive_concurrency")).at)
+    for index, limit in draft.limits:
+        if limit.adaptive is not None and limit.limit.window_ms > LONGEST_ADAPTIVE_MS:
+            message = f"{_limit(draft, index)} cannot be adaptive: what it let in long ago cannot be taken back"
+            at = draft.tree.find(("rate_limits", index, "limit")).at
+            yield Diagnostic("GC0108", message, at, "count over 10s or less, such as 20/second")
+
+
 def _abuse(draft: Draft) -> Iterator[Diagnostic]:
     if draft.abuse.slow_after > draft.abuse.refuse_after:
         said = "slow_after" if draft.at("abuse", "slow_after") is not None else "refuse_after"
@@ -160,6 +175,7 @@ CHECKS: tuple[Check, ...] = (
     _duplicates,
     _exactly_one,
     _contradictions,
+    _adaptive,
     _abuse,
     _credential_headers,
     check_access.roles,

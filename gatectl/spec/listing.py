@@ -89,6 +89,7 @@ def _limit(spec: Spec, name: str, node: Node, names: Names) -> Entry:
         "limit": _field(node, "limit"),
         "per": _field(node, "per"),
         "algorithm": _field(node, "algorithm", RateLimit.model_fields["algorithm"].default),
+        "adaptive": _field(node, "adaptive"),
         "when": _field(node, "when", {}),
         "routes": [names[route.name] for route in spec.routes if only is None or route.name in only],
     }

@@ -159,9 +159,10 @@ def conclude(
             before = counts[one.key]
             after = counts[one.key] = max(0, before + _hits(one.asked))
         statuses.append(_status(one, before, after, verdict.now_ms))
-    refuses = [status for status in statuses if status is not None and status.over and not status.rule.quota]
-    quotas = [status for status in statuses if status is not None and status.rule.quota]
-    over = bool(refuses) or (bool(quotas) and all(status.over for status in quotas))
+    counting = [status for status in statuses if status is not None and status.rule.rate is not None]
+    quotas = [status for status in counting if status.rule.quota]
+    refused = any(status.over for status in counting if not status.rule.quota)
+    over = refused or (bool(quotas) and all(status.over for status in quotas))
     return Decision(shadow or not over, tuple(statuses))
 
 

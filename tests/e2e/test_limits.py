@@ -1,5 +1,6 @@
 """Limits as clients meet them: exact under concurrency, told in headers and in the problem."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -90,3 +91,16 @@ def test_who_goes_on_guessing_is_refused_and_a_good_client_beside_him_is_not(gat
 
 def credential(gateway: Gateway, user: str) -> dict[str, str]:
     return {"x-api-key": gateway.keys[user]}
+
+
+def test_an_adaptive_limit_gives_way_while_its_upstream_fails(gateway: Gateway) -> None:
+    assert in_force(gateway) == 50
+    burst(gateway, "/breathing/status/503", 30)
+    deadline = time.monotonic() + 20
+    while in_force(gateway) == 50:  # it is decided once a second, from what Envoy told of streams that ended
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def in_force(gateway: Gateway) -> int:
+    return int(gateway.get("/breathing/status/200").headers["x-ratelimit-limit"])

@@ -20,6 +20,7 @@ DENY_RULE = {
     "path_template": "/denied/{id}",
     "where": "user.tenant != query.tenant",
 }
+GENTLE = {"target_latency": "200ms", "max_in_flight": 10}
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "shop",
@@ -60,6 +61,7 @@ SPEC: dict[str, Any] = {
     "rate_limits": [
         {"name": "each", "per": ["user"], "limit": "100/minute", "when": {"plan": ["free", "trial"]}},
         {"name": "few", "per": ["user"], "limit": "10/minute", "routes": ["admin", "orders"]},
+        {"name": "gentle", "per": ["user"], "limit": "10/second", "adaptive": GENTLE},
     ],
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
@@ -118,6 +120,7 @@ def opens(what: str, message: str) -> list[str]:
 
 ADMIN_RULE = {"methods": ["GET", "POST"], "roles": ["admin"]}
 OWN_RULE = {"roles": ["a"], "where": "path.tenant == user.tenant"}
+FIRMER = opens('rate limit "gentle"', "it gives way less, or later, while what is behind it is in trouble")
 MORE = "it admits more than before, at once or over time"
 MORE_REQUESTS = opens("abuse", "an address may send more than before, at once or over time")
 MORE_GUESSES = opens("abuse", "more failures to authenticate are borne, or from more addresses")

@@ -16,6 +16,8 @@ from tests.gatectl.opening import (
     DENIAL,
     DENIED,
     DENY_RULE,
+    FIRMER,
+    GENTLE,
     ISSUER,
     KEY,
     LISTENER,
@@ -226,6 +228,13 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
         put("listener", "address", "0.0.0.0"),
         [LISTENER, *opens("listener", "it can be reached at another address")],
     ),
+    "a limit that gives way no more": (lambda spec: spec["rate_limits"][2].pop("adaptive"), FIRMER),
+    "a limit that gives way less": (limit(2, adaptive={**GENTLE, "min_percent": 20}), FIRMER),
+    "a limit that bears slower answers": (limit(2, adaptive={**GENTLE, "target_latency": "1s"}), FIRMER),
+    "a limit that bears more slow answers": (limit(2, adaptive={**GENTLE, "max_slow_percent": 20}), FIRMER),
+    "a limit that bears more failures": (limit(2, adaptive={**GENTLE, "max_error_percent": 10}), FIRMER),
+    "a limit that bears more at once": (limit(2, adaptive={**GENTLE, "max_in_flight": 20}), FIRMER),
+    "a limit that bears any number at once": (limit(2, adaptive={"target_latency": "200ms"}), FIRMER),
     "no limit by address": (
         gone("abuse", "requests_per_address"),
         [LISTENER, *opens("abuse", "no limit holds an address any more")],
@@ -312,6 +321,9 @@ NOT_TOLD: dict[str, Edit] = {
     "a lower limit": limit(0, limit="99/minute"),
     "a limit that is the same in a longer time": limit(0, limit="100/hour"),
     "fewer at once, fewer over time": limit(0, limit="1/second"),
+    "a limit that gives way sooner": limit(
+        2, adaptive={"target_latency": "100ms", "max_in_flight": 5, "min_percent": 5}
+    ),
     "plans in another order": limit(0, when={"plan": ["trial", "free"]}),
     "a route more for a limit": limit(1, routes=["admin", "orders", "pages"]),
     "a limit more": lambda spec: spec["rate_limits"].append({"name": "z", "per": ["user"], "limit": "1/day"}),

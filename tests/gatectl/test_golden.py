@@ -14,6 +14,7 @@ from gatectl.render import messages
 from gatectl.render.bundle import Bundle, build
 from gatectl.rollout import envoy_check
 from gatectl.spec.load import load
+from ratelimit_svc.policy import ENDED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/spec.yaml"))
@@ -102,4 +103,5 @@ def test_every_limit_of_a_bundle_is_known_to_both_sides() -> None:
                     entries = [action.get("generic_key") or action["metadata"] for action in limit["actions"]]
                     keys = [entry["descriptor_key"] for entry in entries]
                     rule = limits[entries[0]["descriptor_value"]]
-                    assert keys == ["limit", "revision", *rule["per"], *rule["when"]]
+                    ended = ENDED if limit.get("apply_on_stream_done") else ()
+                    assert keys == ["limit", "revision", *rule["per"], *rule["when"], *ended]

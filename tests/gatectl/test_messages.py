@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gatectl.render.bundle import canonical
-from gatectl.render.messages import NEWER_THAN_THE_LIBRARY, UNREADABLE, check, check_message
+from gatectl.render.messages import NEWER_THAN_THE_LIBRARY, SWITCHED_ON, UNREADABLE, check, check_message
 from tests.gatectl.specs import bundle
 
 MANAGER = ["filter_chains", 0, "filters", -1, "typed_config"]
@@ -111,6 +111,13 @@ def knows(name: str) -> bool:
 def test_an_exception_is_needed(name: str) -> None:
     """The library learns it one day: then the table must shrink, because the library checks better."""
     assert not knows(name)
+
+
+def test_the_exception_for_a_filter_that_is_switched_on_is_needed() -> None:
+    _, _, name = SWITCHED_ON["@type"].rpartition(".")
+    message = getattr(importlib.import_module("envoy_data_plane.envoy.config.route.v3"), name)
+    with pytest.raises(TypeError):
+        message.from_dict({"config": SWITCHED_ON["config"]})
 
 
 @pytest.mark.parametrize("name", NEWER_THAN_THE_LIBRARY)

@@ -25,17 +25,29 @@ from gatectl.spec.model.authentication import (
     TokenRevocation,
 )
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
-from gatectl.spec.model.limits import RateLimit, RateLimiting
+from gatectl.spec.model.limits import Adaptive, RateLimit, RateLimiting
 from gatectl.spec.model.listener import Listener, ListenerTls
 from gatectl.spec.model.routes import Cors, HeaderMatch, HeaderMatcher, Headers, Match, Route
 from gatectl.spec.model.section import Section
-from gatectl.spec.model.upstreams import CircuitBreaker, HealthCheck, Retries, RetryOn, Upstream, UpstreamTls
+from gatectl.spec.model.upstreams import (
+    AdaptiveConcurrency,
+    AdmissionControl,
+    CircuitBreaker,
+    HealthCheck,
+    Retries,
+    RetryOn,
+    Upstream,
+    UpstreamTls,
+)
 
 __all__ = [
     "Abuse",
     "Accepted",
     "Access",
     "AccessRule",
+    "Adaptive",
+    "AdaptiveConcurrency",
+    "AdmissionControl",
     "ApiKeys",
     "Authentication",
     "Certificate",

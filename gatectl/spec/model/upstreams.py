@@ -19,6 +19,35 @@ class CircuitBreaker(Section):
     max_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
 
 
+class AdaptiveConcurrency(Section):
+    """As many requests at once as keep the latency near what it is without load; others are refused at once (503).
+
+    Envoy's adaptive_concurrency filter, with its gradient controller.
+    """
+
+    unloaded_latency: Omittable[Duration] = None
+    """The median without load. Left out, Envoy measures it once a minute, with ``min_requests`` at a time meanwhile."""
+    headroom_percent: Annotated[int, Field(ge=1, le=1000)] = 25
+    """How much slower than that is fine."""
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 3
+    max_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+
+
+class AdmissionControl(Section):
+    """While an upstream fails more than it may, a share of requests is refused at once (503), by chance.
+
+    Envoy's admission_control filter. A failure is a 5xx, or what gRPC counts as one.
+    """
+
+    success_percent: Annotated[int, Field(ge=1, le=100)] = 95
+    """With that many successes nothing is refused."""
+    window: Annotated[Duration, Field(ge=1000, le=3_600_000)] = 30_000
+    min_requests_per_second: Annotated[int, Field(ge=0, le=1_000_000)] = 5
+    """With fewer, over the window, nothing is refused."""
+    max_rejection_percent: Annotated[int, Field(ge=1, le=99)] = 80
+    """What is left gets through, and tells whether the upstream is well again."""
+
+
 class HealthCheck(Section):
     """An active HTTP health check; 200 is healthy."""
 
@@ -74,5 +103,7 @@ class Upstream(Section):
     connect_timeout: Duration = 2_000
     timeout: Duration = 30_000
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    adaptive_concurrency: Omittable[AdaptiveConcurrency] = None
+    admission_control: Omittable[AdmissionControl] = None
     health_check: Omittable[HealthCheck] = None
     retries: Retries = Retries()
