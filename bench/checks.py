@@ -22,7 +22,8 @@ from bench import world
 from bench.processes import free_port, process
 from bench.report import Cost
 from bench.wrk import BenchError
-from ext_authz.server import SERVICE
+from ext_authz.server import WORKER
+from ext_authz.settings import SETTINGS
 from gatectl.runtime.binaries import redis_server
 from serving import settings
 from serving.policies import PolicyBook
@@ -48,12 +49,12 @@ async def _measure(
     directory: Path, url: str, made: world.World, rounds: int, calls: int, say: Callable[[str], None]
 ) -> list[Cost]:
     values = settings.read(
-        "ext-authz", (*settings.SERVING, *SERVICE.settings), ["--state-dir", str(directory), "--redis-url", url], {}
+        "ext-authz", (*settings.SERVING, *SETTINGS), ["--state-dir", str(directory), "--redis-url", url], {}
     )
-    book = PolicyBook(directory, SERVICE.policy_file, SERVICE.load_policy)
+    book = PolicyBook(directory, WORKER.policy_file, WORKER.load_policy)
     book.refresh()
     figures: dict[str, list[float]] = {}
-    async with SERVICE.worker(values, book) as register:
+    async with WORKER.opened(values, book) as register:
         catcher = _Catcher()
         register(catcher)
         for number in range(rounds + 1):
@@ -87,7 +88,7 @@ class _Catcher:
     def add_generic_rpc_handlers(self, handlers: Any) -> None:
         """As grpc.Server has it."""
         [handler] = handlers
-        method = handler.service(_Details(f"/{SERVICE.grpc_service}/Check"))
+        method = handler.service(_Details(f"/{WORKER.grpc_service}/Check"))
         self.check = method.unary_unary
 
 

@@ -1,6 +1,6 @@
 """``python -m ext_authz`` and the ``ext-authz`` command."""
 
-from ext_authz.server import SERVICE
+from ext_authz.service import SERVICE
 from serving import supervisor
 
 

@@ -14,21 +14,19 @@ import re
 import secrets
 import zlib
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from ext_authz.policy import DEFAULT_KEY_PREFIX, MAX_NAME_LENGTH, is_name
+from ext_authz import peppers
+from ext_authz.policy import DEFAULT_KEY_PREFIX, MAX_NAME_LENGTH, Network, is_name
 
 PREFIX = r"[a-z][a-z0-9]{0,15}"
 """What a prefix looks like, as a regular expression."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _KEY = re.compile(rf"{PREFIX}_([a-z0-9]{{12}})_[a-z0-9]{{50}}_[0-9a-f]{{8}}")
 _NO_DIGEST = "0" * 64
-PEPPER_LENGTH = 32
-"""Least length of a pepper, in characters: a short one could be guessed from its fingerprint."""
-MAX_PEPPERS = 16
 
 
 class ParsedKey(NamedTuple):
@@ -102,13 +100,8 @@ class Peppers:
 
     @classmethod
     def read(cls, text: str) -> "Peppers":
-        """One on each line; blank lines are nothing. Raises ValueError with a sentence that quotes none."""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if any(not re.fullmatch(f"[!-~]{{{PEPPER_LENGTH},}}", line) for line in lines):
-            raise ValueError(f"must hold one pepper a line: {PEPPER_LENGTH} or more ASCII characters without spaces")
-        if len(lines) > MAX_PEPPERS:
-            raise ValueError(f"must hold {MAX_PEPPERS} peppers at most")
-        return cls(lines)
+        """Those of a text, as :func:`ext_authz.peppers.read` has them. Raises ValueError."""
+        return cls(peppers.read(text))
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -161,19 +154,10 @@ def _note(value: str) -> str:
     return value
 
 
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32") from None
-
-
 IdentityName = Annotated[str, AfterValidator(_identity_name)]
 Note = Annotated[str, AfterValidator(_note)]
 """Text for people."""
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
-Network = Annotated[str, AfterValidator(_network)]
-"""A CIDR block (RFC 4632), IPv4 or IPv6, no bits set beyond its length; one address is a block too."""
 
 
 class KeyProperties(BaseModel):

@@ -142,9 +142,9 @@ def compiled(condition: Condition) -> _Holds:  # noqa: PLR0911 - one return for 
     """A function that says whether the condition holds."""
     match condition:
         case language.All():
-            return _all([compiled(one) for one in condition.conditions])
+            return _joined([compiled(one) for one in condition.conditions], settles=False)
         case language.Any():
-            return _any([compiled(one) for one in condition.conditions])
+            return _joined([compiled(one) for one in condition.conditions], settles=True)
         case language.Not():
             return _not(compiled(condition.condition))
         case language.HasRole():
@@ -242,27 +242,15 @@ def _not(one: _Holds) -> _Holds:
     return holds
 
 
-def _all(conditions: list[_Holds]) -> _Holds:
+def _joined(conditions: list[_Holds], *, settles: bool) -> _Holds:
+    """One condition that is ``settles`` decides for all of them: True joins by ``or``, False by ``and``."""
+
     def holds(facts: Facts) -> Truth:
-        result: Truth = True
+        result: Truth = not settles
         for one in conditions:
             value = one(facts)
-            if value is False:
-                return False
-            if value is None:
-                result = None
-        return result
-
-    return holds
-
-
-def _any(conditions: list[_Holds]) -> _Holds:
-    def holds(facts: Facts) -> Truth:
-        result: Truth = False
-        for one in conditions:
-            value = one(facts)
-            if value is True:
-                return True
+            if value is settles:
+                return settles
             if value is None:
                 result = None
         return result

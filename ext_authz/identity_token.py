@@ -30,7 +30,6 @@ from ext_authz.watched_file import WatchedFile
 log = logging.getLogger(__name__)
 
 ALGORITHM = "ES256"
-JWKS_PAGE = "/.well-known/jwks.json"
 CACHE_CAPACITY = 10_000
 FILE_SECONDS = 1.0
 """How often the file of keys is looked at."""

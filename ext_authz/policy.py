@@ -81,11 +81,14 @@ class _Document(BaseModel):
 
 
 def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text))
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError("a network is an address and a length, such as 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 Network = Annotated[str, AfterValidator(_network)]
-"""A network in CIDR notation, without host bits; one address is a network, too."""
+"""A CIDR block (RFC 4632), IPv4 or IPv6, no bits set beyond its length; one address is a block too."""
 
 
 class Jwks(_Document):

@@ -11,22 +11,22 @@ import grpc.aio
 
 from audit.trail import Trail
 from audit.writer import Writer
-from ext_authz import engine, envoy_api, policy, reasons, settings, telemetry
+from ext_authz import engine, envoy_api, policy, reasons, telemetry
+from ext_authz.api_key import Peppers
 from ext_authz.authenticators import table
 from ext_authz.denylists import follow_denylists
 from ext_authz.engine import Authenticator, Case, Decision, Request
 from ext_authz.identity import Identity, Outcome, Refusal
-from ext_authz.identity_token import JWKS_PAGE, IdentityKeys, IdentityTokens, follow_keys
+from ext_authz.identity_token import IdentityKeys, IdentityTokens, follow_keys
 from ext_authz.jwks import follow_jwks
 from ext_authz.key_uses import follow_uses
 from ext_authz.keyset import KeySet, connect
 from ext_authz.policy import Policy
 from ext_authz.shared_failures import share_failures
 from ext_authz.throttle import Throttle
-from serving.endpoint import Page, json_body
 from serving.policies import PolicyBook
-from serving.service import Register, Service
-from serving.settings import Values
+from serving.settings import Values, audit_files
+from serving.worker import Register, Worker
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     signing keys.
     """
     async with AsyncExitStack() as stack:
-        trail = Trail(_audit(values), telemetry.AUDIT_LOST.inc)
+        trail = Trail(Writer(writer="ext_authz", **audit_files(values)), telemetry.AUDIT_LOST.inc)
         stack.push_async_callback(asyncio.to_thread, trail.close)
         redis = connect(values["redis_url"])
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
@@ -119,31 +119,16 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
         throttle = await stack.enter_async_context(share_failures(redis, policies))
         uses = await stack.enter_async_context(follow_uses(redis))
         signing = await stack.enter_async_context(follow_keys(values["identity_key_file"]))
-        keys = KeySet(redis, values["pepper_file"] + values["pepper"], uses)
+        keys = KeySet(redis, Peppers(values["pepper_file"] + values["pepper"]), uses)
         authenticators = table(keys, sources, denylists)
         yield Authorization(
             policies, authenticators, identity_tokens=IdentityTokens(signing), trail=trail, throttle=throttle
         ).register
 
 
-def pages(values: Values) -> dict[str, Page]:
-    """What the service publishes beside its own state: the public keys of the signed identity header."""
-    keys = IdentityKeys(values["identity_key_file"])
-    return {JWKS_PAGE: lambda: json_body(200, keys.jwks())}
-
-
-def _audit(values: Values) -> Writer:
-    """The chain that all workers of the service on this machine share."""
-    directory = values["audit_dir"] or values["state_dir"] / "audit"
-    return Writer(directory, "ext_authz", max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
-
-
-SERVICE = Service(
-    name="ext_authz",
+WORKER = Worker(
     grpc_service=envoy_api.GRPC_SERVICE,
     policy_file="authz.json",
     load_policy=policy.load,
-    worker=open_worker,
-    settings=settings.SETTINGS,
-    pages=pages,
+    opened=open_worker,
 )

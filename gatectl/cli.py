@@ -61,7 +61,7 @@ COMMANDS = (
 """In the order of the help."""
 for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
-app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, a running Envoy.")
+app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, Envoy, its rate limiter.")
 app.add_typer(keys.app, name="keys", help="API keys: make, look at, rotate, take back, save and restore.")
 app.add_typer(audit.app, name="audit", help="The audit trail: tail, verify, search.")
 app.add_typer(tokens.app, name="tokens", help="Tokens: mint one to develop with, revoke, list, reinstate.")

@@ -21,7 +21,7 @@ _UNITS = (
     (60, _Response.RateLimit.MINUTE),
     (1, _Response.RateLimit.SECOND),
 )
-_UNIT_MULTIPLIER_TAG = b"\x20"
+UNIT_MULTIPLIER_TAG = b"\x20"
 """Field 4 of RateLimit, a varint: ``unit_multiplier``, new in Envoy 1.40 and not in xds-protos yet."""
 
 Answer = Callable[[Any, Any], Awaitable[Any]]
@@ -93,11 +93,11 @@ def _current_limit(name: str, requests: int, window_ms: int) -> Any:
     length, unit = next((length, unit) for length, unit in _UNITS if seconds % length == 0)
     message = _Response.RateLimit(name=name, requests_per_unit=min(requests, _UINT32_MAX), unit=unit)
     if seconds != length:
-        message.MergeFromString(_UNIT_MULTIPLIER_TAG + _varint(seconds // length))
+        message.MergeFromString(UNIT_MULTIPLIER_TAG + varint(seconds // length))
     return message
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     """Protobuf's encoding of a non-negative integer."""
     encoded = bytearray()
     while number > 0x7F:

@@ -43,9 +43,14 @@ METADATA_DETAIL = "detail"
 
 _DIMENSION = rf"^({'|'.join(DIMENSIONS)}|attribute\.[a-z][a-z0-9_]{{0,62}}|header\.[a-z0-9!#$%&'*+.^`|~-]{{1,128}})$"
 Dimension = Annotated[str, StringConstraints(pattern=_DIMENSION)]
-Algorithm = Literal["sliding_window", "fixed_window"]
+Algorithm = Literal[
+    "sliding_window", "fixed_window", "sliding_log", "token_bucket", "leaky_bucket", "concurrency", "quota"
+]
 Period = Literal["day", "week", "month"]
 OnStoreFailure = Literal["allow", "deny"]
+BUCKETS: frozenset[Algorithm] = frozenset({"token_bucket", "leaky_bucket"})
+LONGEST_LOG = 10_000
+"""Requests of a limit that keeps each of them."""
 MAX_RATES = 8
 """Of one limit."""
 
@@ -110,12 +115,29 @@ class Limit(_Document):
         return tuple(dict.fromkeys((*self.per, *self.when, *self.exempt, *plan)))
 
     @model_validator(mode="after")
-    def _counters_differ(self) -> "Limit":
-        """Two rates over one window would share a counter."""
+    def _makes_sense(self) -> "Limit":
         for rates in (self.rates, *self.plans.values()):
-            if len({(rate.window_ms, rate.period) for rate in rates}) != len(rates):
-                raise ValueError("two rates of a limit have the same window")
+            if len({rate.period or rate.window_ms for rate in rates}) != len(rates):
+                raise ValueError("two rates of a limit have the same window")  # and would share a counter
+            for rate in rates:
+                if (fault := fault_of(self.algorithm, rate)) is not None:
+                    raise ValueError(fault)
+        if self.algorithm == "concurrency" and self.response_cost is not None:
+            raise ValueError("a limit of requests at a time has no cost")
         return self
+
+
+def fault_of(algorithm: Algorithm, rate: Rate) -> str | None:
+    """Why an algorithm cannot count by a rate, as a sentence; None when it can."""
+    if (algorithm == "quota") != (rate.period is not None):
+        return "a quota is per calendar day, week or month, and nothing else is"
+    if rate.burst is not None and algorithm not in BUCKETS:
+        return "only buckets have a burst"
+    if algorithm in BUCKETS and max(rate.burst or 0, rate.requests) * rate.window_ms > 2**53:
+        return "more than a bucket can count exactly: a shorter window or a smaller number is needed"
+    if algorithm in {"sliding_log", "concurrency"} and rate.requests > LONGEST_LOG:
+        return f"{algorithm} keeps an entry for each request: at most {LONGEST_LOG} are counted"
+    return None
 
 
 class Policy(_Document):

@@ -84,7 +84,7 @@ class Policies(Protocol):
         """The policy of a revision, None when it is not loaded."""
 
 
-def check_call(domain: str, descriptors: Sequence[Descriptor]) -> None:
+def check_call(domain: str, descriptors: Sequence[object]) -> None:
     """Raises Mistake for a call without domain or descriptors, or with too many."""
     if not domain:
         raise Mistake("no_domain", "the domain must not be empty")
@@ -127,9 +127,11 @@ def ask_of(descriptor: Descriptor, policies: Policies) -> Ask:
     if not _is_about(limit, values):
         return Ask(name, (), descriptor.hits)
     hits, mode = _charged(descriptor, limit, ended)
+    rates = (descriptor.override,) if descriptor.override is not None else rates_of(limit, values)
     if mode in {"add", "give_back"} and hits == 0:
         return Ask(name, (), 0)
-    rates = (descriptor.override,) if descriptor.override is not None else rates_of(limit, values)
+    if limit.algorithm == "concurrency" and lease in {"", ABSENT}:
+        raise Mistake("malformed", "a limit of requests at a time has to know which request it is")
     counted = {dimension: _counted(dimension, values[dimension], policy) for dimension in limit.per}
     keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted)
     counters = tuple(Counter(key, terms(limit, rate)) for key, rate in zip(keys, rates, strict=True))
@@ -173,6 +175,8 @@ def _counted(dimension: str, value: str, policy: Policy) -> str:
 
 def _charged(descriptor: Descriptor, limit: Limit, ended: Mapping[str, str]) -> tuple[int, Mode]:
     """How many hits, and how they are charged."""
+    if limit.algorithm == "concurrency":
+        return (1, "give_back") if ended else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
     if ended:
         cost = response_hits(limit.response_cost, ended) if limit.response_cost is not None else 0
         return cost, "add"

@@ -4,11 +4,14 @@ A service hands one :class:`Service` to :func:`serving.supervisor.main` and is d
 
     SERVICE = Service(
         name="ext_authz",
+        settings=(Setting("redis-url", ...),),
+        worker=load_worker,          # imports what the parent process does without, and returns:
+    )
+    WORKER = Worker(
         grpc_service="envoy.service.auth.v3.Authorization",
         policy_file="authz.json",
         load_policy=policy.load,
-        settings=(Setting("redis-url", ...),),
-        worker=open_worker,          # async context manager: (Values, PolicyBook) -> register(grpc server)
+        opened=open_worker,          # async context manager: (Values, PolicyBook) -> register(grpc server)
     )
 
 This package is a leaf: it knows neither of the services nor gatectl.

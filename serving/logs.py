@@ -8,9 +8,11 @@ import json
 import logging
 import sys
 import threading
-from asyncio import AbstractEventLoop
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,6 @@ def configure(level: str) -> None:
     threading.excepthook = lambda args: log.critical("thread ended by an error", exc_info=args.exc_value)
 
 
-def on_loop_error(_: AbstractEventLoop, context: dict[str, Any]) -> None:
+def on_loop_error(_: "AbstractEventLoop", context: dict[str, Any]) -> None:
     """An asyncio exception handler; the default one writes the exception's text."""
     log.error("background error", exc_info=context.get("exception"), extra={"detail": context["message"]})

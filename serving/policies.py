@@ -6,21 +6,17 @@ So the last few revisions stay loaded; a document that does not load leaves what
 """
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import Generic, Protocol, TypeVar
 
 import pydantic
 import watchfiles
 
-if TYPE_CHECKING:
-    from serving.service import PolicyT
-else:
-    from typing import TypeVar
-
-    PolicyT = TypeVar("PolicyT")
+from serving.text_files import text_files
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +29,21 @@ REASONS = 3
 """Mistakes in a document that are told, of those there are."""
 
 
+class Document(Protocol):
+    """A policy document as far as this package cares: it names its revision."""
+
+    @property
+    def revision(self) -> str:
+        """The revision of the gateway that the document belongs to."""
+
+
+PolicyT = TypeVar("PolicyT", bound=Document)
+
+
 class PolicyBook(Generic[PolicyT]):
     """Loaded policies by revision. Reading never blocks; a new policy becomes visible whole or not at all."""
+
+    _slots: tuple[str, ...] = SLOTS
 
     def __init__(self, state_dir: Path, policy_file: str, load: Callable[[bytes], PolicyT]) -> None:
         self._state_dir, self._file, self._load = state_dir, policy_file, load
@@ -68,24 +77,35 @@ class PolicyBook(Generic[PolicyT]):
     def refresh(self) -> bool:
         """Read both slots. True when anything changed: a policy was loaded or refused, or a slot moved."""
         changed = False
-        for slot in SLOTS:
-            directory = self._state_dir / slot
+        for slot in self._slots:
             try:
-                document = (directory / self._file).read_bytes()
+                document = self._read(slot)
             except OSError as error:
                 self._seen.pop(slot, None)
-                # no `next` is the usual state, no `current` means nothing was applied yet; a slot without a
-                # document, or with one that cannot be read, is a mistake
-                if directory.is_symlink() or directory.is_dir():
-                    changed |= self._refuse(slot, f"{self._file} cannot be read: {error.strerror}")
-                else:
-                    changed |= self._vacate(slot)
+                changed |= self._refuse(slot, f"{self._file} cannot be read: {error.strerror}")
                 continue
-            if self._seen.get(slot) != document:
+            if document is None:
+                self._seen.pop(slot, None)
+                changed |= self._vacate(slot)
+            elif self._seen.get(slot) != document:
                 self._seen[slot] = document
                 self._take(slot, document)
                 changed = True
         return changed
+
+    def _read(self, slot: str) -> bytes | None:
+        """The document in a slot; None for an empty slot. Raises OSError when there should be one.
+
+        No `next` is the usual state, no `current` means nothing was applied yet; a slot without a document, or with
+        one that cannot be read, is a mistake.
+        """
+        directory = self._state_dir / slot
+        try:
+            return (directory / self._file).read_bytes()
+        except OSError:
+            if directory.is_symlink() or directory.is_dir():
+                raise
+            return None
 
     def _vacate(self, slot: str) -> bool:
         rejected = self.rejected.pop(slot, None)
@@ -120,6 +140,9 @@ class PolicyBook(Generic[PolicyT]):
             for listener in self._listeners:
                 _tell(listener, policy)
 
+    async def _prepare(self) -> None:
+        """Whatever of a refresh can be done while calls go on."""
+
     async def follow(self) -> AsyncIterator[None]:
         """Refresh on every change under the state directory; yields after each refresh that changed something."""
         watching = True
@@ -136,6 +159,7 @@ class PolicyBook(Generic[PolicyT]):
             try:
                 async for _ in events:
                     watching = True
+                    await self._prepare()
                     if self.refresh():
                         yield
             except (OSError, RuntimeError) as error:  # out of inotify watches, or the directory is gone for now
@@ -143,8 +167,61 @@ class PolicyBook(Generic[PolicyT]):
                     log.warning("state directory cannot be watched, looking once a second", exc_info=error)
                 watching = False
             await asyncio.sleep(RECHECK_MS / 1000)
+            await self._prepare()
             if self.refresh():
                 yield
+
+
+class FilesBook(PolicyBook[PolicyT]):
+    """The policy that all files of one directory make together: a ConfigMap, or a directory somebody edits.
+
+    There is one slot, ``current``, and its document is JSON, ``{name: text}``; a byte that is no UTF-8 stands in a text
+    as a lone surrogate. A directory without such files is a mistake and leaves the last good policy in force.
+    Such files may be long, and YAML takes its time: while they are followed they are read and loaded in a thread.
+    """
+
+    _slots = SLOTS[:1]
+
+    def __init__(self, directory: Path, suffixes: tuple[str, ...], load: Callable[[bytes], PolicyT]) -> None:
+        super().__init__(directory, f"*{suffixes[0]}", self._loaded)
+        self._suffixes, self._load_document = suffixes, load
+        self._document: bytes | OSError | None = None
+        self._outcome: PolicyT | Exception | None = None
+
+    def refresh(self) -> bool:
+        """As every book does, from what was prepared or else from the files."""
+        try:
+            return super().refresh()
+        finally:
+            self._document = self._outcome = None
+
+    async def _prepare(self) -> None:
+        await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        try:
+            self._document = self._read_files()
+        except OSError as error:
+            self._document = error
+            return
+        if self._document != self._seen.get(self._slots[0]):
+            try:
+                self._outcome = self._load_document(self._document)
+            except Exception as error:  # noqa: BLE001 - it is raised again where it is expected
+                self._outcome = error
+
+    def _read_files(self) -> bytes:
+        return json.dumps(text_files(self._state_dir, self._suffixes)).encode()
+
+    def _read(self, slot: str) -> bytes:  # noqa: ARG002 - there is only one
+        if isinstance(self._document, OSError):
+            raise self._document
+        return self._read_files() if self._document is None else self._document
+
+    def _loaded(self, document: bytes) -> PolicyT:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._load_document(document) if self._outcome is None else self._outcome
 
 
 def _tell(listener: Callable[[PolicyT], None], policy: PolicyT) -> None:

@@ -1,45 +1,36 @@
-"""What makes a service: the one value that the process side needs to run it."""
+"""What makes a service, as its parent process knows it."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
-
-import grpc.aio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from serving.endpoint import Page
-from serving.policies import PolicyBook
-from serving.settings import Setting, Values
+from serving.settings import SERVING, STATE_DIR, Setting, Values
 
-
-class Document(Protocol):
-    """A policy document as far as this package cares: it names its revision."""
-
-    @property
-    def revision(self) -> str:
-        """The revision of the gateway that the document belongs to."""
-
-
-PolicyT = TypeVar("PolicyT", bound=Document)
-
-Register = Callable[[grpc.aio.Server], None]
-"""Adds the service's handlers to a server that has not started yet."""
+if TYPE_CHECKING:
+    from serving.worker import Worker
 
 
 @dataclass(frozen=True)
-class Service(Generic[PolicyT]):
+class Service:
     """A service as this package runs it.
 
-    ``name`` is the Python package (``python -m name`` starts it), ``grpc_service`` the full protobuf name that gRPC
-    health reports, ``policy_file`` the document's name inside a generation. ``worker`` opens whatever one worker
-    process needs (Redis, background tasks), yields how to register the handlers, and closes it all on the way out.
+    ``name`` is the Python package (``python -m name`` starts it). ``worker`` imports and returns what a worker process
+    needs; the parent never calls it, and so does without gRPC, Redis, the policy's types and all else that is in there.
     ``pages`` are served by the parent process over HTTP, beside those that every service has.
+
+    ``directory`` is where its policies are, and ``mistakes`` are sentences that keep it from starting; none: it may.
     """
 
     name: str
-    grpc_service: str
-    policy_file: str
-    load_policy: Callable[[bytes], PolicyT]
-    worker: Callable[[Values, "PolicyBook[PolicyT]"], AbstractAsyncContextManager[Register]]
+    worker: "Callable[[], Worker[Any]]"
     settings: tuple[Setting[Any], ...] = ()
     pages: Callable[[Values], Mapping[str, Page]] = lambda _: {}
+    directory: Setting[Path] = STATE_DIR
+    mistakes: Callable[[Values], Sequence[str]] = lambda _: ()
+
+    @property
+    def all_settings(self) -> tuple[Setting[Any], ...]:
+        """Those of every service and its own."""
+        return (*(self.directory if one is STATE_DIR else one for one in SERVING), *self.settings)

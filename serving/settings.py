@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypedDict, TypeVar
 
 from serving import redis_location
 
@@ -30,6 +30,11 @@ class Setting(Generic[T]):
     default: str | None
     help: str
     secret: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name among the :class:`Values`."""
+        return self.name.replace("-", "_")
 
 
 class Values(dict[str, Any]):
@@ -77,6 +82,11 @@ def choice(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """``true`` or ``false``."""
+    return choice("true", "false")(text) == "true"
+
+
 def address(text: str) -> tuple[str, int]:
     """``host:port`` as (host without brackets, port); port 0 asks the kernel for a free one."""
     bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\]:([0-9]{1,5})", text)
@@ -104,17 +114,20 @@ def redis_url(text: str) -> str:
     return text
 
 
+STATE_DIR = Setting(
+    "state-dir", directory, None, "directory that holds `current` and `next`, each a generation with the policy"
+)
+"""Where a service finds its policies, unless it says something else."""
+
 SERVING = (
     Setting("listen", address, "127.0.0.1:0", "gRPC address"),
     Setting("http", address, "127.0.0.1:0", "address of /metrics, /status and /healthz"),
-    Setting(
-        "state-dir", directory, None, "directory that holds `current` and `next`, each a generation with the policy"
-    ),
+    STATE_DIR,
     Setting("workers", whole_number(1, 64), "1", "worker processes that share the gRPC port"),
     Setting("drain-seconds", seconds(0, 300), "10", "how long SIGTERM waits for calls in flight"),
     Setting("log-level", choice("debug", "info", "warning", "error"), "info", "least severity that is logged"),
 )
-"""What every service has."""
+"""What every service has; one whose policies are not generations has another directory in the place of STATE_DIR."""
 
 AUDIT = (
     Setting("audit-dir", optional_path, "", "directory of the audit trail; empty: `audit` in the state directory"),
@@ -122,6 +135,20 @@ AUDIT = (
     Setting("audit-keep", whole_number(1, 1000), "10", "full files of the audit trail that are kept"),
 )
 """What a service has that writes an audit trail."""
+
+
+class AuditFiles(TypedDict):
+    """Where an audit trail goes, the size in bytes at which a file is full, and how many full ones are kept."""
+
+    directory: Path
+    max_bytes: int
+    keep: int
+
+
+def audit_files(values: Values) -> AuditFiles:
+    """What ``AUDIT`` says; all workers of a service on this machine share these files."""
+    directory = values["audit_dir"] or values["state_dir"] / "audit"
+    return AuditFiles(directory=directory, max_bytes=values["audit_max_mib"] << 20, keep=values["audit_keep"])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -152,7 +179,7 @@ def read(prog: str, settings: Sequence[Setting[Any]], argv: Sequence[str], envir
 
     values, given, mistakes = Values(), vars(known), _unknown(unknown)
     for setting in settings:
-        key = setting.name.replace("-", "_")
+        key = setting.key
         variable = f"{prefix}_{key.upper()}"
         text, source = given.get(key), f"--{setting.name}"
         if text is None and variable in environ:

@@ -1,5 +1,7 @@
 """The parent process of a service: reserves the port, keeps the workers alive, answers for all of them.
 
+It imports next to nothing: each service has one, beside the processes that work, and starts with it.
+
 Workers share the gRPC port by SO_REUSEPORT, so the kernel spreads connections over them.
 """
 
@@ -13,15 +15,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
-from serving import logs, overview, settings, worker
-from serving.endpoint import Endpoint, json_body
-from serving.service import Document, Service
+from serving import logs, overview, settings
+from serving.endpoint import Body, Endpoint, json_body
+from serving.service import Service
 from serving.workers import Workers
 
 log = logging.getLogger(__name__)
-PolicyT = TypeVar("PolicyT", bound=Document)
 
 WORKER = "SERVING_WORKER"
 """Set in a worker's environment: ``<address> <report file>``."""
@@ -38,21 +38,30 @@ class CannotListenError(Exception):
         super().__init__(f"cannot listen on {join(*address)} (--{setting}): {error.strerror}")
 
 
-def main(service: Service[PolicyT], argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+def main(service: Service, argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run the service until SIGTERM or SIGINT.
 
-    Returns the exit code: 0, or 1 when an address is taken or there is no state directory. Raises SystemExit(64) for
+    Returns the exit code: 0, or 1 when an address is taken or there is no policy directory. Raises SystemExit(64) for
     a bad setting.
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
-    values = settings.read(service.name.replace("_", "-"), settings.SERVING + service.settings, argv, environ)
+    values = settings.read(service.name.replace("_", "-"), service.all_settings, argv, environ)
     logs.configure(values["log_level"])
     if WORKER in environ:
         address, _, report = environ[WORKER].partition(" ")
+        from serving import worker  # noqa: PLC0415 - with gRPC, which the parent does without
+
         return worker.run(service, values, address, Path(report))
-    if not values["state_dir"].is_dir():
-        log.critical("the state directory does not exist", extra={"state_dir": values["state_dir"]})
+    directory = values[service.directory.key]
+    if not directory.is_dir():
+        what = service.directory.name.removesuffix("-dir").replace("-", " ")
+        log.critical(f"the {what} directory does not exist", extra={service.directory.key: directory})
+        return 1
+    mistakes = service.mistakes(values)
+    for mistake in mistakes:
+        log.critical("cannot start", extra={"reason": mistake})
+    if mistakes:
         return 1
     command = [sys.executable, "-m", service.name, *argv]
     try:
@@ -65,7 +74,7 @@ def main(service: Service[PolicyT], argv: Sequence[str] | None = None, environ: 
     return 0
 
 
-def _supervise(service: Service[Any], values: settings.Values, address: str, run_dir: Path, workers: Workers) -> None:
+def _supervise(service: Service, values: settings.Values, address: str, run_dir: Path, workers: Workers) -> None:
     # a queue and not an Event: only SimpleQueue.put may interrupt its own get, which a signal handler does
     stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +82,7 @@ def _supervise(service: Service[Any], values: settings.Values, address: str, run
     about = (service.name, address, workers.reports)
     pages = {
         **service.pages(values),
-        "/metrics": lambda: overview.metrics(run_dir),
+        "/metrics": lambda: _metrics(run_dir),
         "/status": lambda: json_body(200, overview.status(*about)),
         "/healthz": lambda: overview.healthz(*about),
     }
@@ -92,6 +101,12 @@ def _supervise(service: Service[Any], values: settings.Values, address: str, run
     finally:
         workers.stop(values["drain_seconds"] + KILL_SECONDS)
         endpoint.close()
+
+
+def _metrics(run_dir: Path) -> Body:
+    from serving import metrics  # noqa: PLC0415 - prometheus_client, before anybody asks
+
+    return metrics.page(run_dir)
 
 
 @contextlib.contextmanager

@@ -7,20 +7,21 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving import logs
-from serving.policies import PolicyBook
-from serving.service import Document, Service
+from serving.policies import PolicyBook, PolicyT
+from serving.service import Service
 from serving.settings import Values
 
 log = logging.getLogger(__name__)
-PolicyT = TypeVar("PolicyT", bound=Document)
 
 GRPC_OPTIONS = (
     ("grpc.so_reuseport", 1),
@@ -30,7 +31,29 @@ GRPC_OPTIONS = (
 )
 
 
-def run(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
+Register = Callable[[grpc.aio.Server], None]
+"""Adds the service's handlers to a server that has not started yet."""
+
+
+@dataclass(frozen=True)
+class Worker(Generic[PolicyT]):
+    """A service as its worker processes know it.
+
+    ``grpc_service`` is the full protobuf name that gRPC health reports, ``policy_file`` the document's name inside a
+    generation. ``opened`` opens whatever one process needs (Redis, background tasks), yields how to register the
+    handlers, and closes it all on the way out. ``book`` is for a service whose policies are not generations.
+    """
+
+    grpc_service: str
+    policy_file: str
+    load_policy: Callable[[bytes], PolicyT]
+    opened: Callable[[Values, PolicyBook[PolicyT]], AbstractAsyncContextManager[Register]]
+    book: "Callable[[Values, Worker[PolicyT]], PolicyBook[PolicyT]]" = lambda values, worker: PolicyBook(
+        values["state_dir"], worker.policy_file, worker.load_policy
+    )
+
+
+def run(service: Service, values: Values, address: str, report: Path) -> int:
     """Serve until SIGTERM, SIGINT or the end of the parent (its end of our stdin closes). Returns the exit code.
 
     0, or 1 when the policy files could not be followed any longer.
@@ -42,14 +65,15 @@ def run(service: Service[PolicyT], values: Values, address: str, report: Path) -
     return int(uvloop.run(_serve(service, values, address, report)))
 
 
-async def _serve(service: Service[PolicyT], values: Values, address: str, report: Path) -> int:
+async def _serve(service: Service, values: Values, address: str, report: Path) -> int:
+    worker = service.worker()
     asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-    policies = PolicyBook(values["state_dir"], service.policy_file, service.load_policy)
+    policies = worker.book(values, worker)
     policies.refresh()
     server = grpc.aio.server(options=GRPC_OPTIONS)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    async with service.worker(values, policies) as register, _stopped() as stopped:
+    async with worker.opened(values, policies) as register, _stopped() as stopped:
         register(server)
         server.add_insecure_port(address)  # raises RuntimeError when it cannot
 
@@ -57,7 +81,7 @@ async def _serve(service: Service[PolicyT], values: Values, address: str, report
             """Health and status say the same: ready once there is a policy to obey."""
             ready = bool(policies.revisions)
             status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-            await health_servicer.set(service.grpc_service, status)
+            await health_servicer.set(worker.grpc_service, status)
             await health_servicer.set("", status)
             _write(report, policies, ready=ready)
 

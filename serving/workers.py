@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import multiprocess
-
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
@@ -66,6 +64,8 @@ class Workers:
 
     def _bury(self, place: _Place, process: subprocess.Popen[bytes]) -> None:
         log.error("worker ended, starting another", extra={"pid": process.pid, "code": process.returncode})
+        from prometheus_client import multiprocess  # noqa: PLC0415 - only here, and workers seldom end
+
         multiprocess.mark_process_dead(process.pid, str(self._run_dir))  # type: ignore[no-untyped-call]
         if not place.report.exists():  # it never served: what it counted is nothing, its files would only pile up
             place.due = time.monotonic() + RETRY_SECONDS

@@ -1,4 +1,4 @@
-"""gatectl import openapi|envoy."""
+"""gatectl import openapi|envoy|ratelimit."""
 
 from pathlib import Path
 from typing import Annotated
@@ -68,3 +68,33 @@ def envoy(
     from gatectl.rollout.imports import from_envoy
 
     view(output).result("imported", from_envoy(file, admin, to, force=force))
+
+
+@app.command()
+def ratelimit(
+    file: Annotated[str, typer.Argument(help="Configuration of envoyproxy/ratelimit; - reads standard input.")],
+    meanings: Annotated[
+        list[str] | None,
+        typer.Option("--as", help="What a key of descriptors is, such as account=user.", metavar="KEY=DIMENSION"),
+    ] = None,
+    to: To = None,
+    force: Force = False,
+    output: OutputOption = "human",
+) -> None:
+    """Make rate_limits of a configuration of envoyproxy/ratelimit, to lay over a spec.
+
+    Keys such as `remote_address`, `user_id`, `api_key`, `plan` and `route` are known by name; --as tells what others
+    are. What cannot be carried over is told on stderr with its place. ratelimit-svc also obeys such files as they
+    are: docs/compat.md.
+
+    Examples:
+
+      gatectl import ratelimit ratelimit.yaml
+
+      gatectl import ratelimit ratelimit.yaml --as account=user --to limits.yaml
+
+      gatectl import ratelimit - -o json < ratelimit.yaml
+    """
+    from gatectl.rollout.imports import from_ratelimit
+
+    view(output).result("imported-limits", from_ratelimit(file, meanings or [], to, force=force))

@@ -1,5 +1,6 @@
 """A spec from somewhere else, with all that has to be said about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +27,22 @@ class Imported:
             "routes": len(self.spec["routes"]),
             "upstreams": len(self.spec["upstreams"]),
             "spec": self.text,
-            "notes": [
-                {
-                    "code": note.code,
-                    "severity": note.severity,
-                    "message": note.message,
-                    "hint": note.hint,
-                    "place": str(note.location) if note.location else None,
-                }
-                for note in self.notes
-            ],
+            "notes": told(self.notes),
         }
+
+
+def told(notes: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Notes for the views."""
+    return [
+        {
+            "code": note.code,
+            "severity": note.severity,
+            "message": note.message,
+            "hint": note.hint,
+            "place": str(note.location) if note.location else None,
+        }
+        for note in notes
+    ]
 
 
 def sealed(source: str, kind: str, spec: dict[str, Any], notes: list[Diagnostic]) -> Imported:

@@ -15,14 +15,31 @@ Both work on the same numbers, so they agree exactly; the tests hold them to it.
 
 from importlib.resources import files
 
-from ratelimit_svc.algorithms import fixed_window, sliding_window
+from ratelimit_svc.algorithms import concurrency, fixed_window, quota, sliding_log, sliding_window
+from ratelimit_svc.algorithms.calendar import boundaries
+from ratelimit_svc.algorithms.leaky_bucket import LEAKY_BUCKET
 from ratelimit_svc.algorithms.protocol import MOST, Algorithm
+from ratelimit_svc.algorithms.token_bucket import TOKEN_BUCKET
 from ratelimit_svc.policy import Algorithm as Name
+from ratelimit_svc.store import Charge
 
 ALGORITHMS: dict[Name, Algorithm] = {
     "fixed_window": fixed_window,
     "sliding_window": sliding_window,
+    "sliding_log": sliding_log,
+    "token_bucket": TOKEN_BUCKET,
+    "leaky_bucket": LEAKY_BUCKET,
+    "concurrency": concurrency,
+    "quota": quota,
 }
+
+
+def particulars(charge: Charge, wall_clock_ms: int) -> str:
+    """What Lua is told of a charge beside its numbers: the request that holds a lease, the calendar around now."""
+    terms = charge.terms
+    if terms.period is not None:
+        return boundaries(terms.period, terms.time_zone, wall_clock_ms // 3_600_000)
+    return charge.lease
 
 
 def script() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ratelimit_svc import algorithms
+from ratelimit_svc.local_store import wall_clock_ms
 from ratelimit_svc.redis.exchange import Command
 from ratelimit_svc.store import Charge, Reading, Terms, Verdict
 
@@ -15,12 +16,14 @@ _SHA = hashlib.sha1(TEXT.encode(), usedforsecurity=False).hexdigest()
 
 def command(charges: Sequence[Charge]) -> Command:
     """What asks ``decide.lua`` about a call; in a Cluster, the keys must share a slot."""
+    now_ms = wall_clock_ms()
     words: list[str | int] = ["EVALSHA", _SHA, len(charges)]
     words += [charge.key for charge in charges]
     for charge in charges:
         terms = charge.terms
         burst = -1 if terms.burst is None else terms.burst
-        words += (terms.algorithm, charge.mode, charge.hits, terms.requests, terms.window_ms, burst, "")
+        words += (terms.algorithm, charge.mode, charge.hits, terms.requests, terms.window_ms, burst)
+        words.append(algorithms.particulars(charge, now_ms))
     return words
 
 

@@ -73,6 +73,23 @@ def test_envoy_protobufs_enter_a_service_by_one_door(package: str) -> None:
     assert doors == {"envoy_api.py"}
 
 
+@pytest.mark.parametrize("package", ["ext_authz", "ratelimit_svc", "ratelimit_svc.compat"])
+def test_a_parent_process_does_without_what_only_workers_need(package: str) -> None:
+    """Each service has one: what it imports is paid for beside what its workers import."""
+    code = f"""if True:
+        import sys
+        from {package}.service import SERVICE
+        from serving import settings, supervisor
+        given = {{"X_STATE_DIR": "/", "X_REDIS_URL": "redis://:Pass-word_1@127.0.0.1:6379/0", "X_PEPPER": "p" * 32}}
+        values = settings.read("x", settings.SERVING + SERVICE.settings, [], given)
+        SERVICE.pages(values)
+        print(*{{module.partition(".")[0] for module in sys.modules}})
+    """
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    heavy = {"grpc", "redis", "asyncio", "pydantic", "prometheus_client", "cryptography", "jwt", "google", "watchfiles"}
+    assert heavy & set(ran.stdout.split()) == set()
+
+
 def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
     """A rehearsal runs them (decision 0012); it is the only room that may."""
     contracts = {
@@ -80,6 +97,7 @@ def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
         "ext_authz.condition",
         "ext_authz.api_key",
         "ext_authz.revocation",
+        "ratelimit_svc.compat",
         "ratelimit_svc.policy",
     }
     known = {

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 SPEC = HERE / "gateway.yaml"
 STATIC_KEY = "a-legacy-key-of-another-system"
-OWN_PROCESS = {"up", "down", "explain", "test"}
-"""Commands that leave processes behind, end those of others, or run the services in their own."""
+OWN_PROCESS = {"up", "down"}
+"""Commands that leave processes behind, or end those of others."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

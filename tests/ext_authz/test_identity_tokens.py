@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from envoy.service.auth.v3 import external_auth_pb2
 
-from ext_authz import identity_token, rbac, reasons, server
+from ext_authz import identity_token, rbac, reasons, service
 from ext_authz.engine import Decision
 from ext_authz.identity import Identity
 from ext_authz.identity_token import IdentityKeys, IdentityTokens, read_keys
@@ -57,9 +57,9 @@ def token(tokens: IdentityTokens, now: float = NOW, caller: Identity = ALICE, ru
 @pytest.fixture
 def page(file: Path) -> Iterator[str]:
     """The service's HTTP side, as its parent process serves it."""
-    endpoint = Endpoint(("127.0.0.1", 0), server.pages(Values(identity_key_file=file)))
+    endpoint = Endpoint(("127.0.0.1", 0), service.pages(Values(identity_key_file=file)))
     endpoint.start()
-    yield f"http://127.0.0.1:{endpoint.port}{identity_token.JWKS_PAGE}"
+    yield f"http://127.0.0.1:{endpoint.port}{service.JWKS_PAGE}"
     endpoint.close()
 
 

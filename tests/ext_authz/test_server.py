@@ -19,7 +19,8 @@ from ext_authz import api_key, envoy_api, policy, telemetry
 from ext_authz.api_key import Peppers
 from ext_authz.engine import Request, Taken
 from ext_authz.keyset import connect
-from ext_authz.server import SERVICE, Authorization, open_worker
+from ext_authz.server import WORKER, Authorization
+from ext_authz.settings import SETTINGS
 from serving import settings
 from serving.logs import JsonFormatter
 from serving.policies import PolicyBook
@@ -180,11 +181,11 @@ async def worker(redis_url: str, tmp_path: Path) -> AsyncIterator[grpc.aio.Chann
     (tmp_path / "current").mkdir()
     (tmp_path / "current" / "authz.json").write_text(POLICY.model_dump_json())
     (tmp_path / "jwks.json").write_bytes(KEY_SET)
-    book = PolicyBook(tmp_path, SERVICE.policy_file, SERVICE.load_policy)
+    book = PolicyBook(tmp_path, WORKER.policy_file, WORKER.load_policy)
     book.refresh()
     server = grpc.aio.server()
-    values = settings.read("ext-authz", SERVICE.settings, ["--redis-url", redis_url], {"EXT_AUTHZ_PEPPER": PEPPER})
-    async with open_worker(Values(values, state_dir=tmp_path), book) as register:
+    values = settings.read("ext-authz", SETTINGS, ["--redis-url", redis_url], {"EXT_AUTHZ_PEPPER": PEPPER})
+    async with WORKER.opened(Values(values, state_dir=tmp_path), book) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -1,10 +1,9 @@
-"""One rollout that dies by SIGKILL at a named step: ``killed.py DIRECTORY ADMIN STEP``.
+"""One rollout that dies by SIGKILL at a named step.
 
-``DIRECTORY/bundle.json`` holds what to apply. Python tells an audit hook of every call that touches the world, before
+Python tells an audit hook of every call that touches the world, before
 it is made.
 """
 
-import json
 import os
 import signal
 import sys
@@ -68,11 +67,8 @@ def die_at(step: str, revision: str) -> Callable[[str, tuple[object, ...]], None
     return hook
 
 
-def main() -> None:
-    directory, admin, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    document = json.loads((directory / "bundle.json").read_text())
-    files = {name: content.encode() for name, content in document["files"].items()}
-    bundle = Bundle(document["gateway"], document["revision"], files)
+def roll_out(bundle: Bundle, directory: Path, admin: str, step: str) -> None:
+    """Apply over the Envoy at ``admin``. To be called in a process of its own."""
     prepare_key(directory)
     record = Record(files=("gateway.yaml",), written={}, effective={"at": step})
     targets = Targets((Node("envoy", EnvoyAdmin(admin)),))
@@ -84,7 +80,3 @@ def main() -> None:
             hook("arrival", ())
 
     apply(bundle, Store(directory), targets, 20, note, Order(record=record))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,10 +2,9 @@
 says which.
 """
 
-import json
+import multiprocessing
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,12 @@ from gatectl.rollout.apply import apply
 from gatectl.rollout.converge import Event
 from gatectl.rollout.store import CURRENT, NEXT, in_force
 from tests.gatectl.gateways import PATIENCE, Gateway, unguarded, until
-from tests.gatectl.killed import STEPS
+from tests.gatectl.killed import STEPS, roll_out
 from tests.gatectl.test_apply import KINDS, rendered
 from tests.gatectl.traffic import Backend, Traffic
 
-ROOT = Path(__file__).parents[2]
+FORKS = multiprocessing.get_context("forkserver")  # gatectl is imported once and not for every step
+FORKS.set_forkserver_preload(["tests.gatectl.killed"])
 # httpcore forgets to close a unix socket whose connect fails; it is freed at once, with a warning
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket.*family=1:ResourceWarning")
 World = tuple[Gateway, Bundle, Bundle, Traffic]
@@ -58,14 +58,12 @@ def test_the_old_or_the_new_is_in_force_and_the_next_command_says_which(world: W
     gateway.apply(old)
     (gateway.directory / history.HISTORY).unlink(missing_ok=True)
     history.append(gateway.directory, history.Entry.model_validate(ANY))
-    files = {name: content.decode() for name, content in new.files.items()}
-    document = {"gateway": new.gateway, "revision": new.revision, "files": files}
-    (gateway.directory / "bundle.json").write_text(json.dumps(document))
     # the generation must be written again, or the steps that write it would not be taken
     subprocess.run(["rm", "-rf", str(gateway.directory / "generations" / new.revision)], check=True)
-    command = [sys.executable, "-m", "tests.gatectl.killed", str(gateway.directory), gateway.admin.address, step]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == -signal.SIGKILL, f"the step is never taken: {ended.stderr}"
+    process = FORKS.Process(target=roll_out, args=(new, gateway.directory, gateway.admin.address, step), daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, "the step is never taken"
 
     generation = gateway.store.generation(CURRENT)
     assert generation is not None

@@ -5,6 +5,8 @@ import http.client
 import threading
 from types import TracebackType
 
+from tests.connections import hang_up
+
 
 class Backend:
     """An HTTP/1.1 server that answers 200 and its name to everything, on as many ports as wanted."""
@@ -12,7 +14,7 @@ class Backend:
     def __init__(self, names: str) -> None:
         self.ports: dict[str, int] = {}
         self._names, self._loop, self._ready = names, asyncio.new_event_loop(), threading.Event()
-        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._open: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Backend":
@@ -39,16 +41,10 @@ class Backend:
             servers.append(server)
         self._ready.set()
         await self._done.wait()
-        for server in servers:
-            server.close()
-        for writer in self._open.values():
-            writer.close()
-        await asyncio.gather(*self._open)
+        await hang_up(servers, self._open)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open[task] = writer
+        self._open.add(writer)
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{name}".encode())
@@ -57,7 +53,7 @@ class Backend:
             pass
         finally:
             writer.close()
-            del self._open[task]
+            self._open.discard(writer)
 
 
 class Traffic:

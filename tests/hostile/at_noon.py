@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ext_authz import server
+from ext_authz import server, service
 from serving import supervisor
 from tests.ext_authz.worlds import NOW
 
@@ -28,4 +28,4 @@ def stopped() -> float:
 if __name__ == "__main__":
     clock: Any = SimpleNamespace(time=stopped, perf_counter=time.perf_counter, monotonic=time.monotonic)
     server.time = clock
-    sys.exit(supervisor.main(server.SERVICE))
+    sys.exit(supervisor.main(service.SERVICE))

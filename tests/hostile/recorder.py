@@ -11,6 +11,8 @@ import h2.connection
 import h2.events
 import h11
 
+from tests.connections import hang_up
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -40,7 +42,7 @@ class Recorder:
         """What came and was no HTTP/1.1."""
         self._seen: list[Seen] = []
         self._loop, self._ready = asyncio.new_event_loop(), threading.Event()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._run)
 
     def take(self) -> list[Seen]:
@@ -69,22 +71,16 @@ class Recorder:
         self.streams_port = streams.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()
-        server.close()
-        streams.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await hang_up((server, streams), self._connections)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, talk: Talk) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
+        self._connections.add(writer)
         try:
             with contextlib.suppress(OSError):
                 await talk(reader, writer)
         finally:
             writer.close()
-            self._connections.discard(task)
+            self._connections.discard(writer)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)

@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 
 from audit.reading import Question, search
 from ratelimit_svc.policy import Policy
-from ratelimit_svc.server import SERVICE
+from ratelimit_svc.server import WORKER
+from ratelimit_svc.settings import SETTINGS
 from serving import settings
 from tests.ratelimit_svc.conftest import a_limit
 
@@ -33,9 +34,9 @@ LIMITS = {
 async def running(policies, redis_url, state_dir):
     """The service's stub, on a server in this process."""
     options = ["--redis-url", redis_url, "--store-deadline", "1", "--state-dir", str(state_dir)]
-    values = settings.read("ratelimit-svc", settings.SERVING + SERVICE.settings, options, {})
+    values = settings.read("ratelimit-svc", settings.SERVING + SETTINGS, options, {})
     server = grpc.aio.server()
-    async with SERVICE.worker(values, policies) as register:
+    async with WORKER.opened(values, policies) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -11,8 +11,7 @@ from gatectl.runtime.processes import Child
 from tests.runtime.worlds import HERE, World, until
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
+def make_world() -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="up-") as directory:  # a socket's path must be short
         port, upstream_port = free_ports(2)
         world = World(Path(directory), port, upstream_port, ["python", str(HERE / "upstream.py"), str(upstream_port)])
@@ -20,6 +19,9 @@ def world() -> Iterator[World]:
             yield world
         finally:
             world.end()
+
+
+world = pytest.fixture(make_world, name="world")
 
 
 def answers(url: str) -> bool:

@@ -6,8 +6,11 @@ import shlex
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +20,21 @@ from gatectl.runtime import api_keys, ready
 from gatectl.runtime.api_keys import properties
 from gatectl.runtime.down import down
 from gatectl.runtime.keyring import Keyring
+from tests.runtime.conftest import make_world
 from tests.runtime.worlds import World, until
+
+Up = tuple[World, subprocess.Popen[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """A gateway for all that leave it as they found it: where it is, its process, and its ready line."""
+    worlds = make_world()
+    world = next(worlds)
+    try:
+        yield world, *world.up()
+    finally:
+        worlds.close()
 
 
 def with_a_child(command: list[str]) -> list[str]:
@@ -39,11 +56,11 @@ def test_a_gateway_serves_until_it_is_told_to_stop_and_leaves_nothing(world: Wor
     assert not [name for name in ("running.json", "ready.json", "admin.sock") if (world.state / name).exists()]
 
 
-def test_no_secret_is_readable_by_others_or_shown_in_a_process_list(world: World) -> None:
-    _, line = world.up()
-    running = read_running(world.state)
-    assert running is not None
-    password = running.redis_url.partition("redis://:")[2].partition("@")[0]
+def test_no_secret_is_readable_by_others_or_shown_in_a_process_list(running: Up) -> None:
+    world, _, line = running
+    place = read_running(world.state)
+    assert place is not None
+    password = place.redis_url.partition("redis://:")[2].partition("@")[0]
     assert len(password) > 30
     assert not [command for command in world.survivors().values() if password in command]
     assert stat.S_IMODE(world.state.stat().st_mode) == 0o700
@@ -54,7 +71,7 @@ def test_no_secret_is_readable_by_others_or_shown_in_a_process_list(world: World
         assert password not in log.read_text()
         assert line["keys"]["alice"] not in log.read_text()
     with httpx.Client() as client, pytest.raises(httpx.HTTPError):
-        client.get(running.redis_url.replace("redis://", "http://"))  # Redis hangs up on HTTP
+        client.get(place.redis_url.replace("redis://", "http://"))  # Redis hangs up on HTTP
 
 
 def test_killing_the_supervisor_leaves_no_process_and_the_next_one_starts_over(world: World) -> None:
@@ -79,8 +96,8 @@ def test_what_a_development_process_left_behind_goes_with_the_next_down(world: W
     assert read_running(world.state) is None
 
 
-def test_a_part_that_dies_is_started_again(world: World) -> None:
-    process, line = world.up()
+def test_a_part_that_dies_is_started_again(running: Up) -> None:
+    world, process, line = running
     key = line["keys"]["alice"]
     for victim in ("_bin/envoy", "valkey-server", "-m ext_authz", "-m ratelimit_svc", "upstream.py"):
         [before] = world.children_of(process, victim)
@@ -119,8 +136,8 @@ def test_a_taken_port_is_an_error_that_names_the_holder(world: World) -> None:
     assert world.survivors() == {}
 
 
-def test_a_second_gateway_in_the_same_state_directory_is_refused(world: World) -> None:
-    first, _ = world.up()
+def test_a_second_gateway_in_the_same_state_directory_is_refused(running: Up) -> None:
+    world, first, _ = running
     second, line = world.up()
     assert second.wait(10) == 1
     assert f"already (pid {first.pid})" in line["error"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import overview
+from serving import metrics, overview
 
 
 def report(directory: Path, index: int, **said: object) -> Path:
@@ -53,4 +53,4 @@ def test_a_service_is_ready_only_when_each_worker_is(tmp_path: Path) -> None:
 
 def test_metrics_can_be_read_while_a_worker_is_just_creating_its_files(tmp_path: Path) -> None:
     (tmp_path / "counter_1.db").touch()
-    assert overview.metrics(tmp_path)[0] == 200
+    assert metrics.page(tmp_path)[0] == 200

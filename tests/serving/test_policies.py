@@ -1,5 +1,6 @@
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pytest
 import watchfiles
 
 from serving import policies
-from serving.policies import KEEP, PolicyBook
+from serving.policies import KEEP, FilesBook, PolicyBook
 from tests.serving.processes import stage
 
 
@@ -197,3 +198,30 @@ async def test_without_a_watch_the_files_are_still_looked_at(
         break
     assert world.current() == "a"
     assert time.monotonic() - started < 2
+
+
+async def test_files_are_loaded_beside_the_calls(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def load_slowly(document: bytes) -> Policy:
+        begun.set()
+        assert go.wait(10), "nobody else had a turn"
+        return Policy(document.decode())
+
+    book = FilesBook(tmp_path, (".yaml",), load_slowly)
+    changes = book.follow()
+    first = asyncio.create_task(anext(changes))
+    (tmp_path / "fresh").write_text("one")
+    (tmp_path / "fresh").replace(tmp_path / "a.yaml")
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert book.current is None
+    go.set()
+    await first
+    assert book.current == Policy('{"a.yaml": "one"}')
+    (tmp_path / "a.yaml").unlink()
+    await anext(changes)
+    assert (book.rejected, book.current) == (
+        {"current": "*.yaml cannot be read: there is none"},
+        Policy('{"a.yaml": "one"}'),
+    )
+    await changes.aclose()

@@ -15,8 +15,9 @@ from prometheus_client import Counter, Gauge
 
 from serving import supervisor
 from serving.policies import PolicyBook
-from serving.service import Register, Service
+from serving.service import Service
 from serving.settings import Setting, Values, redis_url
+from serving.worker import Register, Worker
 
 GRPC_SERVICE = "toy.Toy"
 CALLS = Counter("toy_calls", "Calls answered.")
@@ -60,12 +61,10 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     yield lambda server: server.add_generic_rpc_handlers((handler,))
 
 
+WORKER = Worker(grpc_service=GRPC_SERVICE, policy_file="toy.json", load_policy=load, opened=open_worker)
 SERVICE = Service(
     name="toy_service",
-    grpc_service=GRPC_SERVICE,
-    policy_file="toy.json",
-    load_policy=load,
-    worker=open_worker,
+    worker=lambda: WORKER,
     settings=(Setting("redis-url", redis_url, "redis://127.0.0.1", "unused"),),
 )
 

@@ -28,6 +28,20 @@ def _diff(out: Console, diff: str) -> None:
 
 def _imported(out: Console, data: dict[str, Any]) -> None:
     """The spec on stdout, what has to be said about it on stderr."""
+    if _shown(out, data):
+        out.print(f"{data['to']} is written: {data['routes']} routes, {data['upstreams']} upstreams")
+        out.print(f"next: look at its access rules, then gatectl validate -f {data['to']}")
+
+
+def _imported_limits(out: Console, data: dict[str, Any]) -> None:
+    """The limits on stdout, what has to be said about them on stderr."""
+    if _shown(out, data):
+        out.print(f"{data['to']} is written: {data['limits']} limits")
+        out.print(f"next: gatectl validate -f gateway.yaml -f {data['to']}")
+
+
+def _shown(out: Console, data: dict[str, Any]) -> bool:
+    """The notes, and the text where no file took it. Whether one did."""
     err = Console(file=sys.stderr, highlight=False, markup=False, no_color=True, soft_wrap=True)
     for note in data["notes"]:
         hint = f" ({note['hint']})" if note["hint"] else ""
@@ -36,12 +50,11 @@ def _imported(out: Console, data: dict[str, Any]) -> None:
     if data["to"] is None:
         out.file.write(data["spec"])
         out.file.flush()
-    else:
-        out.print(f"{data['to']} is written: {data['routes']} routes, {data['upstreams']} upstreams")
-        out.print(f"next: look at its access rules, then gatectl validate -f {data['to']}")
+    return data["to"] is not None
 
 
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "formatted": _formatted,
     "imported": _imported,
+    "imported-limits": _imported_limits,
 }

@@ -1,0 +1,26 @@
+-- The twin of concurrency.py. A sorted set of leases, each with the time it ends at the latest; state {leases held}.
+local NOBODY_KNOWS = 1000
+
+local function read(counter, now)
+  redis.call('ZREMRANGEBYSCORE', counter.key, '-inf', string.format('%.0f', now))
+  return {redis.call('ZCARD', counter.key)}
+end
+
+local function room(counter, state)
+  return counter.requests - state[1]
+end
+
+local function write(counter, _, now, hits)
+  if hits < 0 then
+    redis.call('ZREM', counter.key, counter.extra)
+  else
+    redis.call('ZADD', counter.key, string.format('%.0f', now + counter.window), counter.extra)
+    redis.call('PEXPIRE', counter.key, counter.window)
+  end
+end
+
+local function reset(counter)
+  return math.min(NOBODY_KNOWS, counter.window)
+end
+
+return {read = read, room = room, write = write, reset = reset, wait = reset}

@@ -1,0 +1,67 @@
+"""Sliding log: the time of every hit is kept, so that no trailing window whatever admits more than ``requests``.
+
+The only one that is exact, at the price of one entry for each millisecond in which something was admitted, of at most
+``requests`` (see ``policy.LONGEST_LOG``).
+
+State: (time it was last looked at, hits counted before the window, then for each entry its time and the hits counted up
+to then). Twin of a sorted set in Redis.
+"""
+
+import bisect
+
+from ratelimit_svc.algorithms.protocol import State
+from ratelimit_svc.store import Charge
+
+ENOUGH = 2**32
+"""Hits counted of one call at most: more than any log holds, and the count stays exact."""
+
+
+def roll(charge: Charge, state: State | None, now_ms: int) -> State:
+    """The entries that are still in the window that ends at ``now_ms``, or at the last entry if the clock went back."""
+    if state is None or len(state) == 2:
+        return now_ms, 0
+    times = state[2::2]
+    at = max(now_ms, times[-1])
+    left = bisect.bisect_right(times, at - charge.terms.window_ms)
+    if left == len(times):
+        return at, 0
+    base = state[1] if left == 0 else state[1 + 2 * left]
+    return (at, base, *state[2 + 2 * left :])
+
+
+def room(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 - the same signature for every algorithm
+    """What the hits in the window leave."""
+    return charge.terms.requests - _used(state)
+
+
+def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG001 - as above
+    """Enters ``hits`` at the time of ``state``; what is given back is taken off the latest entries."""
+    at, base = state[:2]
+    total = base + _used(state)
+    if hits > 0:
+        older = state[2:-2] if len(state) > 2 and state[-2] == at else state[2:]
+        return (at, base, *older, at, total + min(hits, ENOUGH))
+    left = max(base, total + hits)
+    kept = bisect.bisect_left(state[3::2], left)
+    older = state[2 : 2 + 2 * kept]
+    return (at, base, *older, state[2 + 2 * kept], left) if left > base else (at, 0)
+
+
+def reset_ms(charge: Charge, state: State, now_ms: int) -> int:
+    """Until the last entry has left the window."""
+    return max(1, state[-2] + charge.terms.window_ms - now_ms) if len(state) > 2 else 1
+
+
+def wait_ms(charge: Charge, state: State, now_ms: int) -> int:
+    """Until enough entries have left the window."""
+    wanted = max(charge.hits, 1)
+    if len(state) == 2:
+        return charge.terms.window_ms
+    if wanted > charge.terms.requests:
+        return reset_ms(charge, state, now_ms)
+    first = bisect.bisect_left(state[3::2], state[-1] + wanted - charge.terms.requests)
+    return max(1, state[2 + 2 * first] + charge.terms.window_ms - now_ms)
+
+
+def _used(state: State) -> int:
+    return state[-1] - state[1] if len(state) > 2 else 0
