@@ -15,6 +15,7 @@ from audit.trail import Trail
 from audit.writer import Writer
 from ratelimit_svc import envoy_api, policy, telemetry
 from ratelimit_svc.counters import open_counters
+from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.rules import Mistake, NotLoaded
@@ -91,7 +92,8 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
     try:
         async with open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters:
-            service = RateLimitService(Limiter(policies, *counters), trail)
+            store = DeniedFirst(counters.store, counters.denied)
+            service = RateLimitService(Limiter(policies, store, counters.fallback), trail)
             yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await asyncio.to_thread(trail.close)

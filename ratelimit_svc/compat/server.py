@@ -25,6 +25,9 @@ from serving.worker import Register, Worker
 
 log = logging.getLogger(__name__)
 
+SHARED_BY = ":compat"
+"""In place of a gateway: all processes that obey such files share their limits. No gateway can have this name."""
+
 
 class CompatService(AnsweringService):
     """envoy.service.ratelimit.v3.RateLimitService as envoyproxy/ratelimit answers it."""
@@ -75,7 +78,7 @@ async def open_worker(values: Values, configs: PolicyBook[Config]) -> AsyncItera
         if values["audit_dir"] is not None:
             trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
             stack.push_async_callback(asyncio.to_thread, trail.close)
-        counters = await stack.enter_async_context(open_counters(values, lambda: "compat"))
+        counters = await stack.enter_async_context(open_counters(values, lambda: SHARED_BY))
         fallback = counters.fallback if values["when_redis_is_away"] == "allow" else None
         limiter = CompatLimiter(configs, counters.store, fallback, shadow=values["shadow_mode"])
         service = CompatService(limiter, trail, headers=values["response_headers"])

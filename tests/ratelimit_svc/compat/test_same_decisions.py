@@ -15,7 +15,7 @@ from ratelimit_svc.compat.config import Rate
 from ratelimit_svc.compat.engine import Asked
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.redis import ClusterStore, Node, open_store
+from ratelimit_svc.redis import open_store
 from ratelimit_svc.store import Charge, Store, Verdict
 from serving.redis_location import parse
 from tests.ratelimit_svc.compat.documents import UNITS, descriptors
@@ -106,7 +106,7 @@ def test_with_local_counters_and_any_clock(documents: list[dict[str, Any]], asks
 
 
 @pytest.fixture
-def runner(server: Server) -> Iterator[tuple[asyncio.Runner, Node | ClusterStore]]:
+def runner(server: Server) -> Iterator[tuple[asyncio.Runner, Store]]:
     with asyncio.Runner() as runner:
         store = open_store(parse(server.url), 5.0, Fallback(LocalStore(1), 1, lambda: 1))
         runner.run(store.start())
@@ -117,6 +117,6 @@ def runner(server: Server) -> Iterator[tuple[asyncio.Runner, Node | ClusterStore
 @settings(SETTINGS, max_examples=50)
 @given(documents=descriptors(), asks=st.lists(st.tuples(calls, st.just(0)), min_size=1, max_size=12))
 def test_with_redis_and_its_clock(
-    runner: tuple[asyncio.Runner, Node | ClusterStore], documents: list[dict[str, Any]], asks: list[tuple[Call, int]]
+    runner: tuple[asyncio.Runner, Store], documents: list[dict[str, Any]], asks: list[tuple[Call, int]]
 ) -> None:
     runner[0].run(compare(documents, asks, runner[1]))
