@@ -1,5 +1,6 @@
 """ShouldRateLimit over real gRPC, on a real server: what Envoy gets for what it sends."""
 
+import asyncio
 import contextlib
 
 import grpc
@@ -7,6 +8,7 @@ import grpc.aio
 import pytest
 from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.unknown_fields import UnknownFieldSet
+from prometheus_client import REGISTRY
 
 from audit.reading import Question, search
 from ratelimit_svc.policy import Policy
@@ -50,6 +52,22 @@ async def stub(book, server, tmp_path):
     await server.command("FLUSHALL")
     async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path) as stub:
         yield stub
+
+
+async def test_a_refused_call_reaches_redis_once_and_a_flush_is_noticed(stub, server):
+    def asked():
+        return REGISTRY.get_sample_value("ratelimit_denied_again_total")
+
+    before = asked()
+    codes = [(await stub.ShouldRateLimit(call(("two", "user", "user:alice")))).overall_code for _ in range(6)]
+    assert codes == [OK, OK, OVER, OVER, OVER, OVER]
+    assert asked() - before == 3
+    async with asyncio.timeout(10):
+        while await server.command("KEYS", "gatectl:rl:{g}:processes") == []:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.01)
+        await server.command("FLUSHALL")
+        while (await stub.ShouldRateLimit(call(("two", "user", "user:alice")))).overall_code == OVER:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
 
 
 async def test_a_refused_call_is_in_the_audit_trail_and_no_other(book, server, tmp_path):
