@@ -174,6 +174,6 @@ def test_without_an_adaptive_limit_nothing_is_held_back_and_redis_is_left_alone(
 
 def test_a_calendar_quota_is_not_adaptive() -> None:
     rate = Rate(requests=1, window_ms=86_400_000, period="day")
-    with pytest.raises(ValueError, match="no calendar periods"):
-        a_limit(1, 1000).model_validate({"rates": [rate], "per": ["user"], "adaptive": ADAPTIVE})
+    with pytest.raises(ValueError, match="is adaptive"):
+        Limit(algorithm="quota", rates=(rate,), per=("user",), adaptive=ADAPTIVE)
     assert Law(floor=0.1, target_ms=200) == LAW
