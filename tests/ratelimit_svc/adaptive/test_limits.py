@@ -15,7 +15,7 @@ from ratelimit_svc.adaptive.limits import AdaptiveLimits, exchanging, in_force, 
 from ratelimit_svc.adaptive.sharing import Levels
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Policy, Rate
+from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Limit, Policy, Rate
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import StoreUnavailableError, Terms
 from tests.ratelimit_svc.adaptive.test_sharing import INTERVAL_MS
