@@ -35,7 +35,8 @@ local function write(counter, state, _, hits)
   if counter.requests == 0 then
     return
   end
-  local used = math.min(math.max(0, state[2] + hits * counter.window), MOST)
+  local most = math.min(capacity(counter) + counter.requests * counter.window, MOST)
+  local used = math.max(0, math.min(state[2] + hits * counter.window, math.max(state[2], most)))
   redis.call('SET', counter.key, string.format('%.0f %.0f', state[1], used), 'PX', string.format('%.0f', until_empty(counter, used)))
 end
 

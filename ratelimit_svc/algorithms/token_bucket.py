@@ -31,11 +31,13 @@ class Bucket:
         return (self._capacity(charge.terms) - state[1]) // charge.terms.window_ms
 
     def add(self, charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG002 - as above
-        """Takes ``hits`` tokens."""
+        """Takes ``hits`` tokens. What is charged beyond an empty bucket is owed, a window's worth at most."""
         at, used = state
-        if charge.terms.requests == 0:  # nothing would ever come back
+        requests, window = charge.terms.requests, charge.terms.window_ms
+        if requests == 0:  # nothing would ever come back
             return state
-        return at, min(max(0, used + hits * charge.terms.window_ms), MOST)
+        most = min(self._capacity(charge.terms) + requests * window, MOST)
+        return at, max(0, min(used + hits * window, max(used, most)))
 
     def reset_ms(self, charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG002 - as above
         """Until the bucket is full."""
