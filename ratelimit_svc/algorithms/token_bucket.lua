@@ -3,7 +3,7 @@ local function capacity(counter)
   if counter.requests == 0 then
     return 0
   end
-  return (counter.burst > 0 and counter.burst or counter.requests) * counter.window
+  return (counter.burst > 0 and counter.burst or counter.requests) * counter.window + counter.requests - 1
 end
 
 -- math.fmod is exact where a division of doubles is not
