@@ -153,7 +153,7 @@ def fault_of(algorithm: Algorithm, rate: Rate) -> str | None:
         return "a quota is per calendar day, week or month, and nothing else is"
     if rate.burst is not None and algorithm not in BUCKETS:
         return "only buckets have a burst"
-    if algorithm in BUCKETS and max(rate.burst or 0, rate.requests) * rate.window_ms > 2**53:
+    if algorithm in BUCKETS and max(rate.burst or 0, rate.requests) * rate.window_ms + rate.requests > 2**53:
         return "more than a bucket can count exactly: a shorter window or a smaller number is needed"
     if algorithm in {"sliding_log", "concurrency"} and rate.requests > LONGEST_LOG:
         return f"{algorithm} keeps an entry for each request: at most {LONGEST_LOG} are counted"
