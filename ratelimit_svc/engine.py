@@ -67,18 +67,6 @@ class Decision:
         assert self.limiting is not None
         return math.ceil(self.limiting.tightest.reset_ms / 1000)
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """Response headers for the client: the most constrained limit, and when to come back if refused."""
-        if self.limiting is None:
-            return ()
-        tightest = self.limiting.tightest
-        headers = (
-            ("x-ratelimit-limit", str(tightest.terms.requests)),
-            ("x-ratelimit-remaining", str(tightest.remaining)),
-            ("x-ratelimit-reset", str(self.reset_s)),
-        )
-        return headers if self.allowed else (*headers, ("retry-after", str(self.reset_s)))
-
     def detail(self) -> str:
         """Why a call is refused, as one sentence without a full stop."""
         assert self.limiting is not None

@@ -7,8 +7,9 @@ from typing import Any
 import grpc
 from envoy.service.ratelimit.v3 import rls_pb2
 
+from ratelimit_svc import client_headers
 from ratelimit_svc.engine import Decision, Status
-from ratelimit_svc.policy import ABSENT, METADATA_DECISION, METADATA_DETAIL, METADATA_LIMIT
+from ratelimit_svc.policy import ABSENT, METADATA_DECISION, METADATA_DETAIL, METADATA_LIMIT, METADATA_RETRY_AFTER
 from ratelimit_svc.rules import Descriptor
 
 SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
@@ -58,7 +59,7 @@ def response(decision: Decision) -> Any:
     answer = _Response(overall_code=_OK if decision.allowed else _OVER_LIMIT)
     for status in decision.statuses:
         _fill(answer.statuses.add(), status)
-    for name, value in decision.headers():
+    for name, value in client_headers.headers(decision):
         answer.response_headers_to_add.add(key=name, value=value)
     refused_by = decision.limiting.name if decision.limiting is not None and not decision.allowed else ABSENT
     # strings only: Envoy drops a descriptor or a format operator that meets a number
@@ -67,6 +68,8 @@ def response(decision: Decision) -> Any:
     fields[METADATA_DECISION].string_value = decision.outcome
     if not decision.allowed:
         fields[METADATA_DETAIL].string_value = decision.detail()
+        # read by the format of the 429 only, where a number stays one
+        fields[METADATA_RETRY_AFTER].number_value = decision.reset_s
     return answer
 
 

@@ -40,6 +40,8 @@ METADATA_LIMIT = "limit"
 METADATA_DECISION = "decision"
 METADATA_DETAIL = "detail"
 """One sentence for the 429's ``detail``."""
+METADATA_RETRY_AFTER = "retry_after"
+"""Seconds, a number."""
 
 _DIMENSION = rf"^({'|'.join(DIMENSIONS)}|attribute\.[a-z][a-z0-9_]{{0,62}}|header\.[a-z0-9!#$%&'*+.^`|~-]{{1,128}})$"
 Dimension = Annotated[str, StringConstraints(pattern=_DIMENSION)]

@@ -48,6 +48,8 @@ class Cors(Section):
     allow_methods: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
     allow_headers: tuple[HeaderName, ...] = ("authorization", "content-type", "x-api-key")
     expose_headers: tuple[HeaderName, ...] = (
+        "ratelimit",
+        "ratelimit-policy",
         "retry-after",
         "x-ratelimit-limit",
         "x-ratelimit-remaining",

@@ -13,6 +13,7 @@ from ratelimit_svc import rules
 from ratelimit_svc.adaptive.law import Figures, Law
 from ratelimit_svc.adaptive.limits import AdaptiveLimits, exchanging, in_force, law_of, stream
 from ratelimit_svc.adaptive.sharing import Levels
+from ratelimit_svc.client_headers import headers as headers_of
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Limit, Policy, Rate
@@ -67,7 +68,7 @@ async def test_a_failing_upstream_lowers_its_limit_for_everybody_and_no_other(
         await limiter.decide("g", [ended("breathing", "503"), ended("fixed", "503")])
     await adaptive.exchange()
     decision = await limiter.decide("g", [asked("breathing", "b")])
-    assert dict(decision.headers())["x-ratelimit-limit"] == "12"
+    assert dict(headers_of(decision))["x-ratelimit-limit"] == "12"
     assert (await allows(limiter, "breathing", "c"), await allows(limiter, "fixed", "c")) == (12, 20)
 
 
