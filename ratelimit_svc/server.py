@@ -20,6 +20,7 @@ from ratelimit_svc.counters import open_counters
 from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.policy import Policy
+from ratelimit_svc.redis.overrides import FollowedOverrides
 from ratelimit_svc.rules import Mistake, NotLoaded
 from ratelimit_svc.store import StoreUnavailableError
 from serving.policies import PolicyBook
@@ -92,13 +93,16 @@ class RateLimitService(AnsweringService):
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
     """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
     trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
+    overrides = FollowedOverrides()
     try:
         async with (
-            open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters,
+            open_counters(
+                values, lambda: policies.current.gateway if policies.current else None, lambda _: [overrides]
+            ) as counters,
             exchanging(AdaptiveLimits(policies, Levels(counters.store))) as adaptive,
         ):
             store = DeniedFirst(counters.store, counters.denied)
-            service = RateLimitService(Limiter(policies, store, counters.fallback, adaptive), trail)
+            service = RateLimitService(Limiter(policies, store, counters.fallback, adaptive, overrides), trail)
             yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await asyncio.to_thread(trail.close)

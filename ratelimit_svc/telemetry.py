@@ -38,6 +38,10 @@ PROCESSES = Gauge(
     "ratelimit_processes", "Processes that share the limits, as far as is known.", multiprocess_mode="livemax"
 )
 SETTLED = Counter("ratelimit_settled_total", "Counters charged in Redis for what was admitted while it was away.")
+OVERRIDES = Gauge(
+    "ratelimit_overrides", "Overrides and restarts of counters that this process knows.", multiprocess_mode="livemin"
+)
+OVERRIDE_READS = Counter("ratelimit_override_reads_total", "Readings of a changed list of overrides.", ["result"])
 AUDIT_LOST = Counter(
     "ratelimit_audit_lost_total", "Lines of the audit trail that found no room or could not be written."
 )

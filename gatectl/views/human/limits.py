@@ -1,0 +1,61 @@
+"""Overrides of limits."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _set(out: Console, data: list[dict[str, Any]]) -> None:
+    for one in data:
+        until = f" until {one['ends_at']}" if one["ends_at"] else ""
+        out.print(f"{one['user']} has {one['rates']} of {one['limit']}{until}, within one second")
+
+
+def _of_user(out: Console, data: dict[str, Any]) -> None:
+    table = _table("LIMIT", "PER", "HOLDS", "FROM", "UNTIL", "COUNTED SINCE", "REASON")
+    own = {one["limit"]: one for one in data["overrides"]}
+    for held in data["limits"]:
+        one = own.get(held["limit"], {}) if held["from"] == "override" else {}
+        until, reason = one.get("ends_at") or "-", one.get("reason") or "-"
+        others = (
+            "".join(f"; {plan}: {rates}" for plan, rates in held["plans"].items()) if held["from"] == "limit" else ""
+        )
+        since = held["counted_since"] or "-"
+        table.add_row(held["limit"], ",".join(held["per"]), held["rates"] + others, held["from"], until, since, reason)
+    out.print(table)
+    if not data["limits"]:
+        out.print("no limit counts by user")
+
+
+def _overrides(out: Console, data: list[dict[str, Any]]) -> None:
+    table = _table("USER", "LIMIT", "HOLDS", "UNTIL", "SET", "REASON")
+    for one in data:
+        until, reason = one["ends_at"] or "-", one["reason"] or "-"
+        table.add_row(one["user"], one["limit"], one["rates"], until, one["set_at"], reason)
+    out.print(table)
+    if not data:
+        out.print("nobody has an override: `gatectl limits set USER RATE --limit NAME` makes one")
+
+
+def _reset(out: Console, data: dict[str, Any]) -> None:
+    taken = ", ".join(data["overrides"]) or "none"
+    out.print(f"overrides of {data['user']} taken away: {taken}")
+    if data["counters"]:
+        out.print(f"counters start over within one second: {', '.join(data['counters'])}")
+
+
+SHOW: dict[str, Callable[[Console, Any], None]] = {
+    "limits-set": _set,
+    "limits-of-user": _of_user,
+    "overrides": _overrides,
+    "limits-reset": _reset,
+}
