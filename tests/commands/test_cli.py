@@ -59,6 +59,7 @@ COMMANDS = [
     ["limits", "show"],
     ["limits", "list"],
     ["limits", "reset"],
+    ["limits", "top"],
     ["audit", "tail"],
     ["audit", "verify"],
     ["audit", "search"],
@@ -103,7 +104,7 @@ COMMANDS = [
         pytest.param(
             ["limits", "set", "a", "9/s", "--limit", "per-user", "--for", "ever", *NO_REDIS], 64, id="no-span"
         ),
-        pytest.param(["limits", "list", *NO_REDIS], 5, id="no-redis-for-overrides"),
+        pytest.param(["limits", "top", "--last", "16m", *NO_REDIS], 64, id="not-kept-so-long"),
         pytest.param(["audit", "tail", "--state-dir", "/nonexistent/state"], 1, id="no-trail"),
         pytest.param(["audit", "verify", "--expect", "abc"], 64, id="no-hash"),
         pytest.param(["audit", "search", "--since", "soon"], 64, id="no-time"),

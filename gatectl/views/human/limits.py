@@ -1,10 +1,11 @@
-"""Overrides of limits."""
+"""Overrides of limits, and whom limits refuse."""
 
 from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 
 def _table(*columns: str) -> Table:
@@ -53,9 +54,26 @@ def _reset(out: Console, data: dict[str, Any]) -> None:
         out.print(f"counters start over within one second: {', '.join(data['counters'])}")
 
 
+def picture(data: list[dict[str, Any]]) -> RenderableType:
+    """Who is being limited, as ``limits top --watch`` draws it."""
+    if not data:
+        return "nobody was refused"
+    table = _table("LIMIT", "WHO", "REFUSED", "SINCE", "LAST")
+    for one in data:
+        who = " ".join(f"{name}={value}" for name, value in one["caller"].items())
+        since, last = (one[field][11:16] for field in ("since", "last"))
+        table.add_row(one["limit"], Text(who), str(one["refused"]), since, last)
+    return table
+
+
+def _refused(out: Console, data: list[dict[str, Any]]) -> None:
+    out.print(picture(data))
+
+
 SHOW: dict[str, Callable[[Console, Any], None]] = {
     "limits-set": _set,
     "limits-of-user": _of_user,
     "overrides": _overrides,
     "limits-reset": _reset,
+    "refused": _refused,
 }

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from ratelimit_svc.overrides import Override
     from ratelimit_svc.policy import Limit
 
-app = typer.Typer(no_args_is_help=True)
-
 User = Annotated[str, typer.Argument(help="Who, as `x-gate-user` names him.")]
 SpecFiles = Annotated[
     list[str] | None,
@@ -27,7 +25,6 @@ Names = Annotated[
 ]
 
 
-@app.command("set")
 def set_(
     user: User,
     rates: Annotated[
@@ -74,7 +71,6 @@ def set_(
     screen.result("limits-set", [_shown(one, known) for one in wanted])
 
 
-@app.command()
 def show(
     user: User,
     plan: Plan = None,
@@ -106,7 +102,6 @@ def show(
     view(output).result("limits-of-user", data)
 
 
-@app.command("list")
 def list_(
     files: SpecFiles = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
@@ -129,7 +124,6 @@ def list_(
     view(output).result("overrides", [_shown(one, known) for one in overrides.overrides(ring.redis_url, ring.gateway)])
 
 
-@app.command()
 def reset(
     user: User,
     limit: Names = None,
