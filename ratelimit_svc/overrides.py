@@ -14,8 +14,6 @@ from ratelimit_svc.policy import Limit, Rate, Rates, fault_of
 
 MAX_RECORDS = 1000
 """Of a gateway. Whoever is more than an exception has a plan."""
-_USER = "user:"
-"""What the ``user`` dimension begins with for a caller who is known by his name."""
 
 
 class _Record(BaseModel):
@@ -68,6 +66,11 @@ def field_of(kind: Literal["override", "restart"], user: str, limit: str) -> str
     return json.dumps([kind, user, limit])
 
 
+def caller(user: str) -> str:
+    """The value of the dimension ``user`` of a caller who is known by his name."""
+    return f"user:{user}"
+
+
 def redis_key(gateway: str) -> str:
     """Name of the Redis hash that holds a gateway's records."""
     return polled_key(gateway, "overrides")
@@ -85,26 +88,26 @@ class Overrides:
         self._rates: dict[tuple[str, str], tuple[Sequence[Rate], float]] = {}
         self._epochs: dict[tuple[str, str], str] = {}
         for one in records:
-            at = one.limit, _USER + one.user
+            at = one.limit, caller(one.user)
             if isinstance(one, Restart):
                 self._epochs[at] = one.epoch
             else:
                 ends_ms = one.ends_at.timestamp() * 1000 if one.ends_at is not None else float("inf")
                 self._rates[at] = one.rates, ends_ms
 
-    def rates(self, name: str, limit: Limit, caller: str, now_ms: int) -> Sequence[Rate] | None:
-        """The rates of a ``caller`` (a value of the dimension ``user``) at a time; None: the limit's own hold.
+    def rates(self, name: str, limit: Limit, user: str, now_ms: int) -> Sequence[Rate] | None:
+        """The rates of a ``user`` (a value of the dimension ``user``) at a time; None: the limit's own hold.
 
         An override that the limit cannot count by, since the spec was changed, is none.
         """
-        found = self._rates.get((name, caller))
+        found = self._rates.get((name, user))
         if found is None or now_ms >= found[1]:
             return None
         return None if faults(limit, found[0]) else found[0]
 
-    def epoch(self, name: str, caller: str) -> str:
-        """What the caller's counters of a limit are named with; empty: nothing."""
-        return self._epochs.get((name, caller), "")
+    def epoch(self, name: str, user: str) -> str:
+        """What the user's counters of a limit are named with; empty: nothing."""
+        return self._epochs.get((name, user), "")
 
 
 def faults(limit: Limit, rates: Sequence[Rate]) -> list[str]:

@@ -2,10 +2,10 @@
 
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple, cast
 
 from gatectl.compiler.limits import compile_limits
 from gatectl.diagnostics import GatectlError
@@ -13,8 +13,9 @@ from gatectl.fields import Rate as WrittenRate
 from gatectl.fields import parse_duration, parse_rate, write_rate
 from gatectl.runtime.redis_connection import connected
 from gatectl.spec.load import load
+from ratelimit_svc import peek
 from ratelimit_svc import policy as limits
-from ratelimit_svc.overrides import MAX_RECORDS, Override, Record, Restart, faults, read, redis_key, version_key
+from ratelimit_svc.overrides import MAX_RECORDS, Override, Record, Restart, caller, faults, read, redis_key, version_key
 from ratelimit_svc.policy import Limit, Rate
 
 UNLIMITED = "unlimited"
@@ -148,28 +149,53 @@ def overrides(url: str, gateway: str, user: str | None = None) -> list[Override]
     return sorted((one for one in found if user in {None, one.user}), key=lambda one: (one.user, one.limit))
 
 
-def restarts_of(url: str, gateway: str, user: str) -> dict[str, datetime]:
-    """Since when a user is counted anew, by limit."""
-    return {one.limit: one.set_at for one in _records(url, gateway) if isinstance(one, Restart) and one.user == user}
+def restarts_of(url: str, gateway: str, user: str) -> dict[str, Restart]:
+    """When a user's counters started over last, by limit."""
+    return {one.limit: one for one in _records(url, gateway) if isinstance(one, Restart) and one.user == user}
 
 
-def held_to(known: dict[str, Limit], mine: Sequence[Override], plan: str | None) -> list[dict[str, Any]]:
-    """What holds for a user by limit, and why: his override, else his plan, else the limit."""
+class Held(NamedTuple):
+    """What holds for a user of a limit, and why: ``override``, ``plan <name>`` or ``limit``."""
+
+    name: str
+    limit: Limit
+    rates: Sequence[Rate]
+    source: str
+
+
+def held_to(known: dict[str, Limit], mine: Sequence[Override], plan: str | None) -> list[Held]:
+    """By limit: the user's override, else his plan's numbers, else those of everybody."""
     own = {one.limit: one for one in mine}
-    told = []
+    found = []
     for name, limit in chosen(known, ()).items():
         one = own.get(name)
         if one is not None and not faults(limit, one.rates):
-            rates, source = one.rates, "override"
+            found.append(Held(name, limit, one.rates, "override"))
         elif plan is not None and plan in limit.plans:
-            rates, source = limit.plans[plan], f"plan {plan}"
+            found.append(Held(name, limit, limit.plans[plan], f"plan {plan}"))
         else:
-            rates, source = limit.rates, "limit"
-        plans = {each: written(limit, rates) for each, rates in limit.plans.items()}
-        told.append(
-            {"limit": name, "per": list(limit.per), "rates": written(limit, rates), "from": source, "plans": plans}
-        )
-    return told
+            found.append(Held(name, limit, limit.rates, "limit"))
+    return found
+
+
+def left(
+    url: str, gateway: str, user: str, plan: str | None, held: Sequence[Held], restarts: Mapping[str, Restart]
+) -> dict[str, list[int]]:
+    """How many requests of each rate fit now, by limit, where that can be known.
+
+    It cannot of a limit that counts by more than the user, his plan and the gateway: he has many counters then.
+    """
+    values = {"user": caller(user), "gateway": gateway, **({"plan": plan} if plan is not None else {})}
+    found = {}
+    with connected(url) as client:
+        for name, limit, rates, _ in held:
+            if rates and values.keys() >= set(limit.per):
+                counted = {dimension: values[dimension] for dimension in limit.per}
+                epoch = restarts[name].epoch if name in restarts else ""
+                number, *words = peek.words(gateway, name, limit, rates, counted, epoch)
+                reply = client.eval(peek.SCRIPT, int(number), *map(str, words))
+                found[name] = peek.left(cast("Sequence[object]", reply))
+    return found
 
 
 def _records(url: str, gateway: str) -> list[Record]:

@@ -100,6 +100,7 @@ def test_gatectl_knows_of_the_services_only_their_contracts() -> None:
         "ext_authz.revocation",
         "ratelimit_svc.compat",
         "ratelimit_svc.overrides",
+        "ratelimit_svc.peek",
         "ratelimit_svc.policy",
         "ratelimit_svc.refused",
     }

@@ -152,7 +152,12 @@ async def test_an_override_and_a_restart_hold_in_every_process_after_its_next_lo
         False,
         False,
     ]
+    held = written.held_to({"a": LIMIT}, [raised], None)
+    assert written.left(server.url, one.gateway, "alice", None, held, {}) == {"a": [0]}
     put(server, one, written.restart("a", "alice"), unwanted=[raised.field])
+    restarts = written.restarts_of(server.url, one.gateway, "alice")
+    held = written.held_to({"a": LIMIT}, [], "pro")
+    assert written.left(server.url, one.gateway, "alice", "pro", held, restarts) == {"a": [5]}
     for each in processes:
         await each.look()
     assert [await one.admits(), await other.admits(), await one.admits(), await other.admits()] == [
@@ -279,3 +284,33 @@ def test_what_a_limit_cannot_count_by_is_refused(limit, rates):
     with pytest.raises(GatectlError) as refused:
         written.override("a", limit, "alice", rates, None, None)
     assert refused.value.exit_code == 64
+
+
+BY_PLAN = a_limit(3, MINUTE, per=("user", "plan"))
+BY_ROUTE = a_limit(3, MINUTE, per=("user", "route"))
+KNOWN = {"a": LIMIT, "by-plan": BY_PLAN, "by-route": BY_ROUTE, "not-by-user": a_limit(1, MINUTE, per=("route",))}
+
+
+def test_what_holds_for_a_user_says_why():
+    mine = [override(9, limit="by-route"), override(9, limit="gone")]
+    held = written.held_to(KNOWN, mine, "pro")
+    assert [(one.name, one.source, one.rates[0].requests) for one in held] == [
+        ("a", "plan pro", 5),
+        ("by-plan", "limit", 3),
+        ("by-route", "override", 9),
+    ]
+
+
+@pytest.mark.parametrize(("plan", "known"), [(None, {"a"}), ("pro", {"a", "by-plan"})])
+async def test_what_is_left_is_told_where_it_can_be_known_and_leaves_nothing(server, request, plan, known):
+    held, keys = written.held_to(KNOWN, (), plan), await server.command("DBSIZE")
+    assert set(written.left(server.url, request.node.name, "alice", plan, held, {})) == known
+    assert await server.command("DBSIZE") == keys
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"), [(["nobody"], "is not there"), (["a", "not-by-user"], "does not count by user")]
+)
+def test_only_a_limit_that_counts_by_user_can_be_overridden(names, wrong):
+    with pytest.raises(GatectlError, match=wrong):
+        written.chosen(KNOWN, names)

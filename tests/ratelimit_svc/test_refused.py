@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatectl.diagnostics import GatectlError
@@ -118,12 +118,14 @@ def test_minutes_are_added_up_and_tell_the_first_and_the_last():
     assert seen(minutes, ["other"]) == [(of("a", "other"), 1, 7, 7)]
 
 
+@settings(max_examples=30)
 @given(st.text(), st.lists(st.tuples(st.text(), st.text())))
 def test_a_caller_is_read_as_he_was_written(limit, caller):
     refused = Refused(limit, tuple(caller))
     assert read(write(refused)) == refused
 
 
+@settings(max_examples=30)
 @given(st.text() | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(str))
 def test_whatever_else_is_there_is_no_caller(text):
     with contextlib.suppress(ValueError):

@@ -81,6 +81,8 @@ def show(
 ) -> None:
     """Show what holds for a user, limit by limit, and why: an override, his plan (as given), or the limit.
 
+    LEFT is what he may send now, for limits that count by nothing that is not known here.
+
     Examples:
 
       gatectl limits show alice
@@ -93,12 +95,22 @@ def show(
     ring = keyring(state_dir, redis_url, files or [])
     known = overrides.known_limits(state_dir, files or [])
     mine = overrides.overrides(ring.redis_url, ring.gateway, user)
-    since = overrides.restarts_of(ring.redis_url, ring.gateway, user)
+    restarts = overrides.restarts_of(ring.redis_url, ring.gateway, user)
     held = overrides.held_to(known, mine, plan)
-    for one in held:
-        restarted = since.get(one["limit"])
-        one["counted_since"] = restarted.isoformat(timespec="seconds") if restarted is not None else None
-    data = {"user": user, "plan": plan, "limits": held, "overrides": [_shown(one, known) for one in mine]}
+    left = overrides.left(ring.redis_url, ring.gateway, user, plan, held, restarts)
+    told = [
+        {
+            "limit": name,
+            "per": list(limit.per),
+            "rates": overrides.written(limit, rates),
+            "from": source,
+            "plans": {each: overrides.written(limit, of_plan) for each, of_plan in limit.plans.items()},
+            "left": left.get(name),
+            "counted_since": restarts[name].set_at.isoformat(timespec="seconds") if name in restarts else None,
+        }
+        for name, limit, rates, source in held
+    ]
+    data = {"user": user, "plan": plan, "limits": told, "overrides": [_shown(one, known) for one in mine]}
     view(output).result("limits-of-user", data)
 
 

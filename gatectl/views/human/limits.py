@@ -22,7 +22,7 @@ def _set(out: Console, data: list[dict[str, Any]]) -> None:
 
 
 def _of_user(out: Console, data: dict[str, Any]) -> None:
-    table = _table("LIMIT", "PER", "HOLDS", "FROM", "UNTIL", "COUNTED SINCE", "REASON")
+    table = _table("LIMIT", "PER", "HOLDS", "LEFT", "FROM", "UNTIL", "COUNTED SINCE", "REASON")
     own = {one["limit"]: one for one in data["overrides"]}
     for held in data["limits"]:
         one = own.get(held["limit"], {}) if held["from"] == "override" else {}
@@ -31,7 +31,9 @@ def _of_user(out: Console, data: dict[str, Any]) -> None:
             "".join(f"; {plan}: {rates}" for plan, rates in held["plans"].items()) if held["from"] == "limit" else ""
         )
         since = held["counted_since"] or "-"
-        table.add_row(held["limit"], ",".join(held["per"]), held["rates"] + others, held["from"], until, since, reason)
+        left = " ".join(map(str, held["left"])) if held["left"] is not None else "-"
+        per, holds = ",".join(held["per"]), held["rates"] + others
+        table.add_row(held["limit"], per, holds, left, held["from"], until, since, reason)
     out.print(table)
     if not data["limits"]:
         out.print("no limit counts by user")
