@@ -27,6 +27,7 @@ from gatectl.commands import (
     imports,
     init,
     keys,
+    limits,
     lint,
     plan,
     render,
@@ -63,6 +64,7 @@ for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(imports.app, name="import", help="Specs from what others wrote: OpenAPI, Envoy, its rate limiter.")
 app.add_typer(keys.app, name="keys", help="API keys: make, look at, rotate, take back, save and restore.")
+app.add_typer(limits.app, name="limits", help="Limits at run time: other numbers for one user, and who is limited.")
 app.add_typer(audit.app, name="audit", help="The audit trail: tail, verify, search.")
 app.add_typer(tokens.app, name="tokens", help="Tokens: mint one to develop with, revoke, list, reinstate.")
 app.add_typer(tokens.app, name="token", hidden=True)  # as it was called first

@@ -13,18 +13,24 @@ _ADDRESS = "address:"
 
 
 def counter_keys(
-    gateway: str, name: str, algorithm: str, rates: Sequence[Rate], counted: Mapping[str, str]
+    gateway: str, name: str, algorithm: str, rates: Sequence[Rate], counted: Mapping[str, str], epoch: str = ""
 ) -> list[str]:
     """The store's key of the counter of each rate: one key for one counter, whatever bytes the values are made of.
 
     A hash of JSON, never joined strings, so no two callers can be made to share a counter. Neither the revision nor
     ``requests`` is in it: a new revision does not reset counters and a raised limit takes effect at once. The braces
     pin all counters of one caller of one limit to one cluster slot: they are decided together, while other callers
-    are spread over the cluster.
+    are spread over the cluster. Another ``epoch`` is another counter.
     """
-    identity = json.dumps([gateway, name, algorithm, sorted(counted.items())], separators=(",", ":"))
+    about = [gateway, name, algorithm, sorted(counted.items()), *([epoch] if epoch else [])]
+    identity = json.dumps(about, separators=(",", ":"))
     digest = hashlib.blake2b(identity.encode(), digest_size=20).hexdigest()
     return [f"gatectl:rl:{{{digest}}}:{rate.period or rate.window_ms}" for rate in rates]
+
+
+def polled_key(gateway: str, name: str) -> str:
+    """A key beside the counters. The braces pin all that is polled for a gateway to one slot of a Cluster."""
+    return f"gatectl:rl:{{{gateway}}}:{name}"
 
 
 class Addresses:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ratelimit_svc import engine, rules, telemetry
 from ratelimit_svc.adaptive.limits import AdaptiveLimits
 from ratelimit_svc.engine import Decision
-from ratelimit_svc.rules import Descriptor, Policies
+from ratelimit_svc.rules import Descriptor, Exceptions, NoExceptions, Policies
 from ratelimit_svc.store import Store, StoreUnavailableError, Verdict
 
 
@@ -19,13 +19,19 @@ class Limiter:
     """
 
     def __init__(
-        self, policies: Policies, store: Store, fallback: Store, adaptive: AdaptiveLimits | None = None
+        self,
+        policies: Policies,
+        store: Store,
+        fallback: Store,
+        adaptive: AdaptiveLimits | None = None,
+        exceptions: Exceptions = NoExceptions(),
     ) -> None:
         self._policies, self._store, self._fallback, self._adaptive = policies, store, fallback, adaptive
+        self._exceptions = exceptions
 
     async def decide(self, domain: str, descriptors: Sequence[Descriptor]) -> Decision:
         """The decision on a call. Raises rules.Mistake, StoreUnavailableError."""
-        asks = rules.resolve(domain, descriptors, self._policies)
+        asks = rules.resolve(domain, descriptors, self._policies, self._exceptions)
         if self._adaptive is not None:
             asks = self._adaptive.hold_back(asks)
         charges = engine.charges(asks)

@@ -84,6 +84,31 @@ class Policies(Protocol):
         """The policy of a revision, None when it is not loaded."""
 
 
+class Exceptions(Protocol):
+    """What holds for single users: ``ratelimit_svc.redis.overrides`` in the service."""
+
+    def rates(self, name: str, limit: Limit, caller: str, /) -> Sequence[Rate] | None:
+        """The rates that hold for a value of the dimension ``user`` instead of the limit's; None: there are none."""
+
+    def epoch(self, name: str, caller: str, /) -> str:
+        """What tells the caller's counters from earlier ones; empty: nothing."""
+
+
+class NoExceptions:
+    """Everybody is held to the limits as they are."""
+
+    def rates(self, _name: str, _limit: Limit, _caller: str) -> Sequence[Rate] | None:
+        """None."""
+        return None
+
+    def epoch(self, _name: str, _caller: str) -> str:
+        """Nothing."""
+        return ""
+
+
+_NONE = NoExceptions()
+
+
 def check_call(domain: str, descriptors: Sequence[object]) -> None:
     """Raises Mistake for a call without domain or descriptors, or with too many."""
     if not domain:
@@ -94,16 +119,18 @@ def check_call(domain: str, descriptors: Sequence[object]) -> None:
         raise Mistake("too_many_descriptors", f"a call may carry at most {MAX_DESCRIPTORS} descriptors")
 
 
-def resolve(domain: str, descriptors: Sequence[Descriptor], policies: Policies) -> list[Ask]:
+def resolve(
+    domain: str, descriptors: Sequence[Descriptor], policies: Policies, exceptions: Exceptions = _NONE
+) -> list[Ask]:
     """What each descriptor of a call asks, in order.
 
     Raises Mistake for a call that is wrong as a whole (:func:`check_call`), or has a descriptor that fits no limit.
     """
     check_call(domain, descriptors)
-    return [ask_of(descriptor, policies) for descriptor in descriptors]
+    return [ask_of(descriptor, policies, exceptions) for descriptor in descriptors]
 
 
-def ask_of(descriptor: Descriptor, policies: Policies) -> Ask:
+def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = _NONE) -> Ask:
     """What one descriptor asks.
 
     An empty descriptor is what Envoy sends when a descriptor extension failed on one it was told to skip: it names
@@ -127,13 +154,14 @@ def ask_of(descriptor: Descriptor, policies: Policies) -> Ask:
     if not _is_about(limit, values):
         return Ask(name, (), descriptor.hits)
     hits, mode = _charged(descriptor, limit, ended)
-    rates = (descriptor.override,) if descriptor.override is not None else rates_of(limit, values)
+    rates = (descriptor.override,) if descriptor.override is not None else rates_of(name, limit, values, exceptions)
     if mode in {"add", "give_back"} and hits == 0:
         return Ask(name, (), 0)
     if limit.algorithm == "concurrency" and lease in {"", ABSENT}:
         raise Mistake("malformed", "a limit of requests at a time has to know which request it is")
     counted = {dimension: _counted(dimension, values[dimension], policy) for dimension in limit.per}
-    keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted)
+    epoch = exceptions.epoch(name, values["user"]) if "user" in limit.per else ""
+    keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted, epoch)
     counters = tuple(Counter(key, terms(limit, rate)) for key, rate in zip(keys, rates, strict=True))
     return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure)
 
@@ -196,8 +224,11 @@ def response_hits(cost: ResponseCost, ended: Mapping[str, str]) -> int:
     return hits
 
 
-def rates_of(limit: Limit, values: Mapping[str, str]) -> Sequence[Rate]:
-    """The rates that hold for a caller: his plan's, or those of everybody else."""
+def rates_of(name: str, limit: Limit, values: Mapping[str, str], exceptions: Exceptions) -> Sequence[Rate]:
+    """The rates that hold for a caller: his own, else his plan's, else those of everybody."""
+    own = exceptions.rates(name, limit, values["user"]) if "user" in limit.per else None
+    if own is not None:
+        return own
     return limit.plans.get(values["plan"], limit.rates) if limit.plans else limit.rates
 
 

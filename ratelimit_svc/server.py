@@ -20,6 +20,8 @@ from ratelimit_svc.counters import open_counters
 from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.policy import Policy
+from ratelimit_svc.redis.overrides import FollowedOverrides
+from ratelimit_svc.redis.refusals import Refusals
 from ratelimit_svc.rules import Mistake, NotLoaded
 from ratelimit_svc.store import StoreUnavailableError
 from serving.policies import PolicyBook
@@ -75,14 +77,16 @@ class AnsweringService(ABC):
 class RateLimitService(AnsweringService):
     """Answers by the limits of the gateway's policies."""
 
-    def __init__(self, limiter: Limiter, trail: Trail | None = None) -> None:
+    def __init__(self, limiter: Limiter, trail: Trail | None = None, refusals: Refusals | None = None) -> None:
         super().__init__()
-        self._limiter, self._trail = limiter, trail
+        self._limiter, self._trail, self._refusals = limiter, trail, refusals
 
     async def answer(self, request: Any) -> tuple[str, Any]:
-        """As the limiter decides; a refusal goes to the audit trail."""
+        """As the limiter decides; a refusal is told to who watches, and goes to the audit trail."""
         asked = envoy_api.descriptors(request)
         decision = await self._limiter.decide(request.domain, asked)
+        if self._refusals is not None and not decision.allowed:
+            self._refusals.note(decision, asked)
         if self._trail is not None and not decision.allowed:
             self._trail.write("request.limited", **telemetry.refusal(decision, asked))
         return decision.outcome, envoy_api.response(decision)
@@ -92,13 +96,18 @@ class RateLimitService(AnsweringService):
 async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIterator[Register]:
     """What one worker process needs: Redis, the fallback, the audit trail and the handler."""
     trail = Trail(Writer(writer="ratelimit_svc", **audit_files(values)), telemetry.AUDIT_LOST.inc)
+    overrides, refusals = FollowedOverrides(), Refusals()
     try:
         async with (
-            open_counters(values, lambda: policies.current.gateway if policies.current else None) as counters,
+            open_counters(
+                values, lambda: policies.current.gateway if policies.current else None, lambda _: [overrides, refusals]
+            ) as counters,
             exchanging(AdaptiveLimits(policies, Levels(counters.store))) as adaptive,
         ):
             store = DeniedFirst(counters.store, counters.denied)
-            service = RateLimitService(Limiter(policies, store, counters.fallback, adaptive), trail)
+            service = RateLimitService(
+                Limiter(policies, store, counters.fallback, adaptive, overrides), trail, refusals
+            )
             yield lambda server: server.add_generic_rpc_handlers((envoy_api.handler(service.should_rate_limit),))
     finally:
         await asyncio.to_thread(trail.close)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge, Histogram
 
 from ratelimit_svc.engine import Decision
-from ratelimit_svc.policy import LIMIT_KEY
+from ratelimit_svc.policy import ENDED, LEASE_KEY, LIMIT_KEY, REVISION_KEY
 from ratelimit_svc.rules import Descriptor
 
 DECISIONS = Counter(
@@ -38,12 +38,23 @@ PROCESSES = Gauge(
     "ratelimit_processes", "Processes that share the limits, as far as is known.", multiprocess_mode="livemax"
 )
 SETTLED = Counter("ratelimit_settled_total", "Counters charged in Redis for what was admitted while it was away.")
+OVERRIDES = Gauge(
+    "ratelimit_overrides", "Overrides and restarts of counters that this process knows.", multiprocess_mode="livemin"
+)
+OVERRIDE_READS = Counter("ratelimit_override_reads_total", "Readings of a changed list of overrides.", ["result"])
+REFUSALS_LOST = Counter(
+    "ratelimit_refusals_lost_total", "Refusals that `gatectl limits top` does not know: of too many callers at once."
+)
+REFUSED_DROPPED = Counter(
+    "ratelimit_refused_dropped_total", "Callers with few refusals that found no room among those of a minute."
+)
 AUDIT_LOST = Counter(
     "ratelimit_audit_lost_total", "Lines of the audit trail that found no room or could not be written."
 )
 
 _CALLED = {"api_key": "key_id", "client_address": "address"}
 """What ext_authz calls in its trail what limits count by, where the words differ."""
+_NO_CALLER = frozenset({LIMIT_KEY, REVISION_KEY, LEASE_KEY, *ENDED})
 _LONGEST_TEXT = 256
 """Of a value, in characters: what a client chooses must not fill a page."""
 
@@ -55,8 +66,17 @@ def refusal(decision: Decision, asked: Sequence[Descriptor]) -> dict[str, str | 
     refusing = next((dict(one.entries) for one in asked if dict(one.entries).get(LIMIT_KEY) == name), {})
     told: dict[str, str | int] = {"reason": "rate-limited", "status": 429, "limit": name}
     for key, value in refusing.items():
-        # a user is counted as user:<id>, somebody unknown as address:<ip>
-        kind, colon, known = value.partition(":") if key == "user" else ("", "", "")
-        field = kind if colon and kind in {"user", "address"} else _CALLED.get(key, key)
-        told.setdefault(field, (known if field == kind else value)[:_LONGEST_TEXT])
+        told.setdefault(*_told(key, value))
     return {**told, "retry_after": decision.reset_s}
+
+
+def caller(asked: Descriptor) -> tuple[tuple[str, str], ...]:
+    """Whom a descriptor's limit counts, in the words of the audit trail."""
+    return tuple(_told(key, value) for key, value in asked.entries if key not in _NO_CALLER)
+
+
+def _told(key: str, value: str) -> tuple[str, str]:
+    # a user is counted as user:<id>, somebody unknown as address:<ip>
+    kind, colon, known = value.partition(":") if key == "user" else ("", "", "")
+    field = kind if colon and kind in {"user", "address"} else _CALLED.get(key, key)
+    return field, (known if field == kind else value)[:_LONGEST_TEXT]

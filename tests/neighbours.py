@@ -1,4 +1,4 @@
-"""What uses Redis beside the limiter: keys and revocations by command, ext_authz' lookups, and status."""
+"""What uses Redis beside the counters: keys, revocations and overrides by command, ext_authz' lookups, and status."""
 
 import asyncio
 from contextlib import closing
@@ -10,9 +10,19 @@ from ext_authz.revocation import Revocation, redis_key
 from ext_authz.shared_failures import SharedFailures
 from ext_authz.throttle import ADDRESS, Throttle
 from gatectl.rollout.redis_status import RedisAdmin
-from gatectl.runtime import api_keys, revocations
+from gatectl.runtime import api_keys, overrides, revocations
 from gatectl.runtime.keyring import Keyring
+from gatectl.runtime.refusals import look
+from ratelimit_svc.fallback import Fallback
+from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.redis import open_store
+from ratelimit_svc.redis.overrides import FollowedOverrides
+from ratelimit_svc.redis.poll import poll
+from ratelimit_svc.redis.refusals import Refusals
+from serving.redis_location import parse
 from tests.ext_authz.test_throttle import LIMITS
+from tests.ratelimit_svc.test_overrides import LIMIT
+from tests.ratelimit_svc.test_refused import note
 
 
 async def work_with(url: str) -> None:
@@ -35,8 +45,28 @@ async def work_with(url: str) -> None:
         assert other.failures[ADDRESS].blocks
     finally:
         await client.aclose()
+    await _limit(url)
     [listed] = await asyncio.to_thread(api_keys.list_keys, ring)
     assert listed.last_used_at is not None
+
+
+async def _limit(url: str) -> None:
+    """An override reaches a process of the limiter, and what it refuses reaches who looks."""
+    followed, refusals = FollowedOverrides(), Refusals()
+    wanted = overrides.override("a", LIMIT, "alice", ["7/minute"], None, None)
+    await asyncio.to_thread(overrides.put, url, "shop", [wanted])
+    note(refusals, "alice")
+    store = open_store(parse(url), 5, Fallback(LocalStore(1), 1, lambda: 1))
+    await store.start()
+    try:
+        await poll(store, "shop", [followed, refusals])
+    finally:
+        await store.close()
+    assert followed.rates("a", LIMIT, "user:alice") == wanted.rates
+    [seen] = await asyncio.to_thread(look, url, "shop", ["a"], 60_000)
+    assert seen["refused"] == 1
+    held = overrides.held_to({"a": LIMIT}, [wanted], None)
+    assert await asyncio.to_thread(overrides.left, url, "shop", "alice", None, held, {}) == {"a": [7]}
 
 
 def _administer(ring: Keyring) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Protocol, get_args
 
 from ratelimit_svc.adaptive import telemetry
 from ratelimit_svc.adaptive.law import INTERVAL_MS, NOTHING, Figures, Law, Reason, State, step
+from ratelimit_svc.keys import polled_key
 from ratelimit_svc.redis.exchange import Command
-from ratelimit_svc.redis.poll import polled_key
 from ratelimit_svc.store import StoreUnavailableError
 
 KEEP_MS = 600_000

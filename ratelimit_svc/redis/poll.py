@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
+from ratelimit_svc.keys import polled_key
 from ratelimit_svc.redis.cluster import ClusterStore
 from ratelimit_svc.redis.exchange import Command
 from ratelimit_svc.redis.node import Node
@@ -14,11 +15,6 @@ from ratelimit_svc.store import StoreUnavailableError
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-
-
-def polled_key(gateway: str, name: str) -> str:
-    """A key beside the counters. The braces pin all that is polled for a gateway to one slot of a Cluster."""
-    return f"gatectl:rl:{{{gateway}}}:{name}"
 
 
 class Watched(Protocol):

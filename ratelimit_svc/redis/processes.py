@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ratelimit_svc import telemetry
+from ratelimit_svc.keys import polled_key
 from ratelimit_svc.redis.exchange import Command
-from ratelimit_svc.redis.poll import polled_key
 
 GONE_SECONDS = 5
 """Who has not announced himself for so long is gone. Until then a share is too small rather than too large."""

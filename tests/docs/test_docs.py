@@ -18,7 +18,7 @@ from scripts import reference
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-GROUPS = {"audit", "import", "keys", "tokens"}
+GROUPS = {"audit", "import", "keys", "limits", "tokens"}
 
 
 def commands(text: str) -> list[str]:

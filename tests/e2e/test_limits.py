@@ -107,3 +107,27 @@ def test_an_adaptive_limit_gives_way_while_its_upstream_fails(gateway: Gateway) 
 
 def in_force(gateway: Gateway) -> int:
     return int(gateway.get("/breathing/status/200").headers["x-ratelimit-limit"])
+
+
+def test_a_user_gets_other_numbers_and_new_counters_while_everything_runs(gateway: Gateway) -> None:
+    bob = credential(gateway, "bob")
+    assert 429 in {response.status_code for response in burst(gateway, "/by-plan", 4, bob)}
+    wanted = {"user": "bob", "plan": "pro"}
+    deadline = time.monotonic() + 5
+    while wanted not in [one["caller"] for one in gateway.json("limits", "top", "--limit", "pro-plan")]:
+        assert time.monotonic() < deadline
+    gateway.gatectl("limits", "set", "bob", "100/hour", "--limit", "pro-plan")
+    assert seconds_until(gateway, bob, 404) < 5, "within one second, on a machine that is not busy"
+    gateway.gatectl("limits", "set", "bob", "1/hour", "--limit", "pro-plan")
+    assert seconds_until(gateway, bob, 429) < 5
+    gateway.gatectl("limits", "reset", "bob", "--counters")
+    assert seconds_until(gateway, bob, 404) < 5
+    assert gateway.get("/by-plan", "bob").headers["x-ratelimit-limit"] == "3"
+    assert gateway.json("limits", "show", "bob", "--plan", "pro")["overrides"] == []
+
+
+def seconds_until(gateway: Gateway, headers: dict[str, str], status: int) -> float:
+    started = time.monotonic()
+    while gateway.get("/by-plan", headers=headers).status_code != status and time.monotonic() - started < 5:
+        time.sleep(0.02)
+    return time.monotonic() - started

@@ -12,12 +12,23 @@ from rich.text import Text
 from gatectl.diagnostics import Diagnostic
 from gatectl.rollout.converge import OnEvent
 from gatectl.views import ask, colours
-from gatectl.views.human import audit, credentials, gateway, lint, objects, rehearsal, rollout, spec_files, status
+from gatectl.views.human import (
+    audit,
+    credentials,
+    gateway,
+    limits,
+    lint,
+    objects,
+    rehearsal,
+    rollout,
+    spec_files,
+    status,
+)
 
-_FAMILIES = (audit, gateway, credentials, lint, objects, rehearsal, rollout, spec_files, status)
+_FAMILIES = (audit, gateway, credentials, limits, lint, objects, rehearsal, rollout, spec_files, status)
 _SHOW = {kind: show for family in _FAMILIES for kind, show in family.SHOW.items()}
 """How each kind of result looks; a family of results is a module beside this one."""
-_PICTURES: dict[str, Callable[[Any], RenderableType]] = {"status": status.picture}
+_PICTURES: dict[str, Callable[[Any], RenderableType]] = {"refused": limits.picture, "status": status.picture}
 """Results that may be shown again and again in one place."""
 
 
