@@ -126,6 +126,8 @@ class Limit(_Document):
     count_refused: bool = False
     """Refused calls are charged as well, by this limit or another."""
     response_cost: ResponseCost | None = None
+    detailed: bool = False
+    """Metrics name whom it counts, as far as there are not too many."""
     adaptive: Adaptive | None = None
 
     @cached_property

@@ -71,6 +71,7 @@ class Ask(NamedTuple):
     mode: Mode = "take"
     lease: str = ""
     on_store_failure: OnStoreFailure = "allow"
+    detailed: bool = False
 
 
 class Policies(Protocol):
@@ -163,7 +164,7 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
     epoch = exceptions.epoch(name, values["user"]) if "user" in limit.per else ""
     keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted, epoch)
     counters = tuple(Counter(key, terms(limit, rate)) for key, rate in zip(keys, rates, strict=True))
-    return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure)
+    return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure, limit.detailed)
 
 
 def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]:
