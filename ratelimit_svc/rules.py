@@ -18,6 +18,7 @@ from ratelimit_svc.policy import (
     Policy,
     Rate,
     ResponseCost,
+    fault_of,
 )
 from ratelimit_svc.store import Mode, Terms
 
@@ -155,7 +156,10 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
     if not _is_about(limit, values):
         return Ask(name, (), descriptor.hits)
     hits, mode = _charged(descriptor, limit, ended)
-    rates = (descriptor.override,) if descriptor.override is not None else rates_of(name, limit, values, exceptions)
+    if descriptor.override is not None:
+        rates: Sequence[Rate] = (_override(limit, descriptor.override),)
+    else:
+        rates = rates_of(name, limit, values, exceptions)
     if mode in {"add", "give_back"} and hits == 0:
         return Ask(name, (), 0)
     if limit.algorithm == "concurrency" and lease in {"", ABSENT}:
@@ -202,10 +206,21 @@ def _counted(dimension: str, value: str, policy: Policy) -> str:
     return value
 
 
+def _override(limit: Limit, rate: Rate) -> Rate:
+    """A rate that came with a descriptor, if the limit can count by it."""
+    if limit.algorithm in {"concurrency", "quota"} or fault_of(limit.algorithm, rate) is not None:
+        raise Mistake("bad_override", "a limit that comes with a descriptor is one that its algorithm can count by")
+    return rate
+
+
 def _charged(descriptor: Descriptor, limit: Limit, ended: Mapping[str, str]) -> tuple[int, Mode]:
     """How many hits, and how they are charged."""
     if limit.algorithm == "concurrency":
-        return (1, "give_back") if ended else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
+        return (
+            (1, "give_back")
+            if ended or descriptor.give_back
+            else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
+        )
     if ended:
         cost = response_hits(limit.response_cost, ended) if limit.response_cost is not None else 0
         return cost, "add"

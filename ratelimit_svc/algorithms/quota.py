@@ -1,7 +1,8 @@
 """Quota: at most ``requests`` in each day, week or month of the calendar, as clocks in ``time_zone`` have it.
 
 A fixed window whose length is the calendar's: days have 23 or 25 hours when the clocks change, months 28 to 31 days.
-A trailing period can admit up to twice ``requests``, around midnight.
+A stretch of time as long as the shortest period (a day of 23 hours, where clocks are changed) can admit
+``2 * requests``, around midnight, and no more; a longer one that has a whole short period in it, three times.
 
 State: (start of the period, used).
 """

@@ -1,4 +1,4 @@
-"""Sliding log: the time of every hit is kept, so that no trailing window whatever admits more than ``requests``.
+"""Sliding log: the time of every hit is kept. Any trailing window can admit ``requests``, and no more.
 
 The only one that is exact, at the price of one entry for each millisecond in which something was admitted, of at most
 ``requests`` (see ``policy.LONGEST_LOG``).

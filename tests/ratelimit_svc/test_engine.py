@@ -3,7 +3,7 @@ from itertools import permutations
 import pytest
 
 from ratelimit_svc.client_headers import headers as headers_of
-from ratelimit_svc.engine import Decision, charges, conclude, period
+from ratelimit_svc.engine import Decision, allowance, charges, conclude, period
 from ratelimit_svc.rules import MAX_HITS, Ask, Counter
 from ratelimit_svc.store import Charge, Mode, Reading, Terms, Verdict, refuses
 
@@ -158,3 +158,20 @@ def test_windows_read_as_words(window_ms, words):
 )
 def test_the_outcome_says_whether_the_fallback_decided(used, fallback, outcome):
     assert decide((A, 1, used), fallback=fallback).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        (Terms("sliding_window", 1, 60_000), "1 request per minute"),
+        (Terms("fixed_window", 100, 300_000), "100 requests per 5 minutes"),
+        (Terms("token_bucket", 100, 60_000), "100 requests per minute"),
+        (Terms("token_bucket", 100, 60_000, 20), "100 requests per minute, 20 at once"),
+        (Terms("leaky_bucket", 100, 60_000), "100 requests per minute, 1 at once"),
+        (Terms("leaky_bucket", 1, 1000), "1 request per second"),
+        (Terms("concurrency", 5, 60_000), "5 requests at a time"),
+        (Terms("quota", 9, 86_400_000, None, "day", "Europe/Berlin"), "9 requests per day (Europe/Berlin)"),
+    ],
+)
+def test_an_allowance_is_told_as_its_algorithm_means_it(terms, told):
+    assert allowance(terms) == told
