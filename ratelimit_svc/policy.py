@@ -30,7 +30,8 @@ ABSENT = "-"
 
 DIMENSIONS = ("user", "role", "plan", "api_key", "client_address", "route", "upstream", "gateway")
 """Beside these: ``attribute.<name>`` of the user and ``header.<name>`` of the request."""
-SHARED = ("attribute.", "header.")
+HEADER = "header."
+SHARED = ("attribute.", HEADER)
 """Prefixes of dimensions in which callers who have none count together: leaving a header out must not be a way out.
 In every other dimension a limit does not apply to who has none."""
 METADATA_NAMESPACE = "envoy.filters.http.ratelimit"

@@ -8,6 +8,7 @@ from ratelimit_svc.policy import (
     ABSENT,
     BYTES_KEY,
     ENDED,
+    HEADER,
     LEASE_KEY,
     LIMIT_KEY,
     REVISION_KEY,
@@ -151,6 +152,9 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
             raise Mistake("malformed", "a descriptor gives one dimension two values")
     lease = values.pop(LEASE_KEY, "")
     ended = {key: values.pop(key) for key in ENDED if key in values}
+    for dimension in limit.dimensions:
+        if dimension.startswith(HEADER):  # Envoy leaves out the entry of a header that is not there
+            values.setdefault(dimension, ABSENT)
     if values.keys() != set(limit.dimensions):
         raise Mistake("malformed", "a descriptor has exactly the dimensions of its limit")
     if not _is_about(limit, values):
@@ -186,14 +190,15 @@ def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]
 
 def _is_about(limit: Limit, values: Mapping[str, str]) -> bool:
     """Whether a limit applies to a caller."""
-    if any(not _among(dimension, values[dimension], wanted) for dimension, wanted in limit.when.items()):
+    if any(not among(dimension, values[dimension], wanted) for dimension, wanted in limit.when.items()):
         return False
-    if any(_among(dimension, values[dimension], spared) for dimension, spared in limit.exempt.items()):
+    if any(among(dimension, values[dimension], spared) for dimension, spared in limit.exempt.items()):
         return False
     return not any(values[each] == ABSENT and not each.startswith(SHARED) for each in limit.per)
 
 
-def _among(dimension: str, value: str, listed: Sequence[str]) -> bool:
+def among(dimension: str, value: str, listed: Sequence[str]) -> bool:
+    """Whether a value of a dimension is one of those listed: of an address, in one of the networks."""
     if dimension == "client_address":
         return Addresses.within(value, listed)
     return value in listed
