@@ -1,6 +1,7 @@
 """Limits as clients meet them: exact under concurrency, told in headers and in the problem."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -131,3 +132,61 @@ def seconds_until(gateway: Gateway, headers: dict[str, str], status: int) -> flo
     while gateway.get("/by-plan", headers=headers).status_code != status and time.monotonic() - started < 5:
         time.sleep(0.02)
     return time.monotonic() - started
+
+
+Step = tuple[str | None, str, dict[str, str], int]
+"""A user or None, what follows the route's prefix, headers, and the status that is expected."""
+STEPS: dict[str, list[Step]] = {
+    "several": [(None, "status/204", {}, status) for status in (204, 204, 429)],
+    "planned": [
+        *(("alice", "status/204", {}, status) for status in (204, 429)),
+        *(("bob", "status/204", {}, status) for status in (204, 204, 204, 429)),
+        *(("carol", "status/204", {}, status) for status in (204, 204)),
+    ],
+    "shared": [
+        ("bob", "status/204", {"x-team": "blue"}, 204),
+        ("bob", "status/204", {"x-team": "red"}, 204),
+        ("alice", "status/204", {"x-team": "blue"}, 204),
+        ("bob", "status/204", {"x-team": "blue"}, 429),
+        ("alice", "status/204", {}, 204),
+        ("carol", "status/204", {}, 429),  # neither has a tenant or says a team
+    ],
+    "shadow": [(None, "status/204", {}, 204)],
+    "costly": [("alice", "status/204", {}, status) for status in (204, 204, 429)],
+    "spared": [("alice", "status/204", {}, status) for status in (204, 429)],
+}
+
+
+@pytest.mark.parametrize("route", STEPS)
+def test_a_limit_counts_as_it_is_written(gateway: Gateway, route: str) -> None:
+    for user, path, headers, status in STEPS[route]:
+        response = gateway.get(f"/{route}/{path}", user, headers)
+        assert response.status_code == status, (user, headers)
+
+
+def test_a_response_is_charged_by_its_status_when_its_stream_has_ended(gateway: Gateway) -> None:
+    def left(path: str) -> int:
+        return int(gateway.get(f"/charged/{path}", "alice").headers["x-ratelimit-remaining"])
+
+    assert left("status/204") == 10
+    assert left("status/401") == 10
+    eventually(lambda: left("status/204") == 5)
+    assert gateway.get("/charged/status/401", "alice").status_code == 401
+    eventually(lambda: gateway.get("/charged/status/204", "alice").status_code == 429)
+
+
+def test_requests_at_once_make_room_when_they_end(gateway: Gateway) -> None:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        slow = pool.submit(gateway.get, "/at-once/delay/700", "alice")
+        eventually(lambda: gateway.get("/at-once/status/204", "alice").status_code == 429)
+        assert gateway.get("/at-once/status/204", "carol").status_code == 204
+        assert slow.result().status_code in {200, 429}
+    eventually(lambda: gateway.get("/at-once/status/204", "alice").status_code == 204)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Envoy tells of the end of a stream when the client has its answer already."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

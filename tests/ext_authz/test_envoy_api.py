@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
+from google.protobuf import json_format
 
 from ext_authz import envoy_api, policy, reasons
 from ext_authz.engine import Decision, Taken
@@ -188,3 +189,45 @@ async def test_a_401_challenges_and_a_403_knows_who_was_refused(service: Authori
     assert customer.denied_response.status.code == 403
     assert metadata_of(customer)["subject"] == "user:42"
     assert metadata_of(customer)["role"] == "-"
+
+
+def told_to_limits(decision: Decision) -> dict[str, Any]:
+    """The metadata that only some limits count by."""
+    response = external_auth_pb2.CheckResponse.FromString(envoy_api.respond(decision, request()))
+    metadata = json_format.MessageToDict(response.dynamic_metadata)
+    return {key: metadata[key] for key in (policy.METADATA_ATTRIBUTES, policy.METADATA_LEASE) if key in metadata}
+
+
+@pytest.mark.parametrize(
+    ("counted", "attributes", "told"),
+    [
+        ((), {"tenant": "acme"}, {}),
+        (("tenant",), {"tenant": "acme", "secret": "x"}, {"attributes": {"tenant": "acme"}}),
+        (("tenant", "level"), {"tenant": "acme"}, {"attributes": {"tenant": "acme"}}),
+        (("tenant",), {"tenant": ""}, {}),
+        (("tenant",), None, {}),
+    ],
+)
+def test_of_a_callers_attributes_envoy_gets_those_that_limits_count_by(
+    counted: tuple[str, ...], attributes: dict[str, str] | None, told: dict[str, Any]
+) -> None:
+    identity = Identity("u", (), None, attributes, "jwt") if attributes is not None else None
+    allowed = Decision(allow=True, reason=reasons.GRANTED, identity=identity, counted_attributes=counted)
+    assert told_to_limits(allowed) == told
+    assert told_to_limits(allowed._replace(allow=False, reason=reasons.ACCESS_DENIED)) == {}
+
+
+def test_every_request_gets_a_lease_of_its_own_where_limits_want_one() -> None:
+    allowed = Decision(allow=True, reason=reasons.PUBLIC, leases=True)
+    leases = {told_to_limits(allowed)[policy.METADATA_LEASE] for _ in range(50)}
+    assert len(leases) == 50
+    assert all(len(lease) >= 20 for lease in leases)
+
+
+async def test_what_limits_want_to_know_is_in_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    book: Any = Book()
+    wanted = POLICY.model_copy(update={"leases": True})
+    monkeypatch.setattr(book, "get", lambda _revision: wanted)
+    response = await answer(Authorization(book, without_redis(tmp_path)), check_request(request(key=AGENT_KEY)))
+    assert response.dynamic_metadata.fields[policy.METADATA_LEASE].string_value

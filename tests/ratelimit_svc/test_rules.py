@@ -296,3 +296,13 @@ def test_two_rates_of_a_limit_over_the_same_window_are_refused():
     rates = (Rate(requests=1, window_ms=1000), Rate(requests=2, window_ms=1000))
     with pytest.raises(ValueError, match="same window"):
         Limit(rates=rates, per=("user",))
+
+
+def test_a_header_that_the_request_has_not_is_an_entry_that_is_not_there():
+    """Envoy leaves it out; all who do without count together."""
+    limits = Loaded(policy(teams=a_limit(10, MINUTE, per=("header.x-team", "user"))))
+    left_out = key(("user", "user:alice"), limit="teams", policies=limits)
+    assert left_out == key(("header.x-team", "-"), ("user", "user:alice"), limit="teams", policies=limits)
+    assert left_out != key(("header.x-team", "red"), ("user", "user:alice"), limit="teams", policies=limits)
+    with pytest.raises(Mistake):
+        key(("header.x-team", "red"), limit="teams", policies=limits)
