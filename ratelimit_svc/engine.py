@@ -148,6 +148,8 @@ def _standing(charge: Charge, reading: Reading, verdict: Verdict) -> Standing:
 def allowance(terms: Terms) -> str:
     """What a counter allows, in words: ``100 requests per minute``."""
     plural = "" if terms.requests == 1 else "s"
+    if terms.algorithm == "concurrency":
+        return f"{terms.requests} request{plural} at once"
     return f"{terms.requests} request{plural} per {terms.period or period(terms.window_ms)}"
 
 
