@@ -134,13 +134,13 @@ def _standing(charge: Charge, reading: Reading, verdict: Verdict) -> Standing:
 
 
 def allowance(terms: Terms) -> str:
-    """What a counter allows, in words: ``100 requests per minute``, ``5 requests at a time``.
+    """What a counter allows, in words: ``100 requests per minute``, ``5 requests at once``.
 
     A bucket tells its burst where it is another number, a quota the time zone that its days are of.
     """
     requests = f"{terms.requests} request{'' if terms.requests == 1 else 's'}"
     if terms.algorithm == "concurrency":
-        return f"{requests} at a time"
+        return f"{requests} at once"
     if terms.period is not None:
         return f"{requests} per {terms.period} ({terms.time_zone})"
     burst = 1 if terms.algorithm == "leaky_bucket" and terms.burst is None else terms.burst

@@ -60,12 +60,10 @@ def _told(path: tuple[Step, ...], source: Source, *where: Step) -> dict[str, Any
 
 
 def _limit(descriptor: Descriptor, status: Status | None, course: Course, source: Source) -> dict[str, Any]:
-    entries = dict(descriptor.entries)
-    name = entries.pop(policy.LIMIT_KEY)
-    for key in (policy.REVISION_KEY, policy.LEASE_KEY):
-        entries.pop(key, None)
-    path = source.limit(name)
-    limit = next(one for one in source.rate_limits if one.name == name)
+    sent = dict(descriptor.entries)
+    path = source.limit(sent[policy.LIMIT_KEY])
+    limit = next(one for one in source.rate_limits if one.name == sent[policy.LIMIT_KEY])
+    entries = {dimension: sent.get(dimension, ABSENT) for dimension in compiled(limit).dimensions}
     where = ("plans", entries["plan"]) if entries.get("plan") in limit.plans else ("limit",)
     hidden = source.hides(*path, *where)
     values = {dimension: _value(dimension, value, course, source) for dimension, value in entries.items()}

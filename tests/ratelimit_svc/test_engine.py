@@ -169,7 +169,7 @@ def test_the_outcome_says_whether_the_fallback_decided(used, fallback, outcome):
         (Terms("token_bucket", 100, 60_000, 20), "100 requests per minute, 20 at once"),
         (Terms("leaky_bucket", 100, 60_000), "100 requests per minute, 1 at once"),
         (Terms("leaky_bucket", 1, 1000), "1 request per second"),
-        (Terms("concurrency", 5, 60_000), "5 requests at a time"),
+        (Terms("concurrency", 5, 60_000), "5 requests at once"),
         (Terms("quota", 9, 86_400_000, None, "day", "Europe/Berlin"), "9 requests per day (Europe/Berlin)"),
     ],
 )

