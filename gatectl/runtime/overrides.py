@@ -52,14 +52,19 @@ def known_limits(state_dir: Path, files: Sequence[str]) -> dict[str, Limit]:
         ) from None
 
 
-def chosen(known: dict[str, Limit], names: Sequence[str]) -> dict[str, Limit]:
-    """The named limits; without names all that count by user. Raises GatectlError (usage) for any other."""
-    by_user = {name: limit for name, limit in known.items() if "user" in limit.per}
+def by_user(known: Mapping[str, Limit]) -> dict[str, Limit]:
+    """The limits that count by user, in order of their names."""
+    return {name: limit for name, limit in sorted(known.items()) if "user" in limit.per}
+
+
+def chosen(known: Mapping[str, Limit], names: Sequence[str]) -> dict[str, Limit]:
+    """The named limits, no others. Raises GatectlError (usage) for one that does not count by user."""
+    found = by_user(known)
     for name in names:
-        if name not in by_user:
+        if name not in found:
             why = "does not count by user" if name in known else "is not there"
-            raise GatectlError(f'limit "{name}" {why}; by user: {", ".join(sorted(by_user)) or "none"}', 64)
-    return {name: by_user[name] for name in names or sorted(by_user)}
+            raise GatectlError(f'limit "{name}" {why}; by user: {", ".join(found) or "none"}', 64)
+    return {name: found[name] for name in names}
 
 
 def override(
@@ -167,7 +172,7 @@ def held_to(known: dict[str, Limit], mine: Sequence[Override], plan: str | None)
     """By limit: the user's override, else his plan's numbers, else those of everybody."""
     own = {one.limit: one for one in mine}
     found = []
-    for name, limit in chosen(known, ()).items():
+    for name, limit in by_user(known).items():
         one = own.get(name)
         if one is not None and not faults(limit, one.rates):
             found.append(Held(name, limit, one.rates, "override"))

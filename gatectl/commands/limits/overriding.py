@@ -163,8 +163,8 @@ def reset(
     # an override of a limit that is no more can be taken away as well
     gone = [one for one in mine if not limit or one.limit in limit]
     rest = [name for name in limit or () if name not in {one.limit for one in gone}]
-    found = {*overrides.chosen(known, rest), *(one.limit for one in gone)} if limit else overrides.chosen(known, ())
-    wanted = [overrides.restart(name, user) for name in sorted(found) if name in known] if counters else []
+    named = {*overrides.chosen(known, rest), *limit} if limit else overrides.by_user(known).keys()
+    wanted = [overrides.restart(name, user) for name in sorted(named) if name in known] if counters else []
     screen, names = view(output), sorted(one.limit for one in gone)
     restarted = [one.limit for one in wanted]
     about = {"user": user, "overrides": names, "counters": restarted}
