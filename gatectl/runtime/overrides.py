@@ -139,7 +139,6 @@ def put(url: str, gateway: str, wanted: Sequence[Record], unwanted: Sequence[str
     restarts = sorted((one for one in there if isinstance(one, Restart)), key=lambda one: one.set_at)
     spare = len({one.field for one in there} - gone | fields) - MAX_RECORDS
     gone |= {one.field for one in restarts[: max(0, spare)]}
-    gone -= fields
     told = [word for one in wanted for word in (one.field, one.model_dump_json())]
     with connected(url) as client:
         arguments = [MAX_RECORDS, uuid.uuid4().hex, len(gone), *sorted(gone), *told]

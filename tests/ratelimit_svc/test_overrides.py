@@ -195,7 +195,8 @@ async def test_the_last_copy_holds_when_the_list_is_lost_or_cannot_be_read(serve
         await server.command("HSET", key, "x", "{}")
         await server.command("SET", version, "other")
     else:
-        await server.command("HSET", key, *[word for n in range(MAX_RECORDS) for word in (str(n), "{}")])
+        others = [override(6), *(override(9, user=f"u{number}") for number in range(MAX_RECORDS))]
+        await server.command("HSET", key, *[word for one in others for word in (one.field, one.model_dump_json())])
         await server.command("SET", version, "other")
     await one.look()
     assert one.exceptions.rates("a", LIMIT, "user:alice") == override(7).rates
