@@ -114,6 +114,10 @@ class Decision(NamedTuple):
     """Seconds until the same may work, on 429 only."""
     delayed: bool = False
     """Whether the answer is to be held back for a moment."""
+    counted_attributes: tuple[str, ...] = ()
+    """Attributes of the caller that limits count by, on allow only."""
+    leases: bool = False
+    """Whether limits have to know this request from others, on allow only."""
 
 
 def examine(policy: Policy | None, request: Request, authenticators: Sequence[Authenticator]) -> Case | Decision:
@@ -199,15 +203,20 @@ def decide(case: Case, outcomes: Sequence[Outcome]) -> Decision:
             return _refuse(case, outcome.reason, outcome.identity, case.presented, presented)
     caller = next((outcome for outcome in outcomes if isinstance(outcome, Identity)), None)
     if case.route.public:
-        return Decision(allow=True, reason=reasons.PUBLIC, identity=caller, method=method, taken=_taken(case))
+        return _allow(case, Decision(allow=True, reason=reasons.PUBLIC, identity=caller, method=method))
     if caller is None:
         return _refuse(case, _missing(case, {}), None, ())
     ruling = rbac.rule_on(case.route.rules, facts(case, caller))
     if not ruling.allow:
         return _refuse(case, reasons.ACCESS_DENIED, caller, case.presented)._replace(ruling=ruling)
-    return Decision(
-        allow=True, reason=reasons.GRANTED, identity=caller, ruling=ruling, method=method, taken=_taken(case)
-    )
+    granted = Decision(allow=True, reason=reasons.GRANTED, identity=caller, ruling=ruling, method=method)
+    return _allow(case, granted)
+
+
+def _allow(case: Case, decision: Decision) -> Decision:
+    """With what goes on with the request: without credentials, and with what limits want to know."""
+    policy = case.policy
+    return decision._replace(taken=_taken(case), counted_attributes=policy.counted_attributes, leases=policy.leases)
 
 
 def facts(case: Case, caller: Identity) -> Facts:

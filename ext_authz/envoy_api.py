@@ -1,13 +1,16 @@
 """The Envoy side: CheckRequest → Request, Decision → CheckResponse. The only module that imports Envoy's protobufs."""
 
 import json
+import secrets
 from http import HTTPStatus
+from typing import Any
 
 from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
 
 from ext_authz import policy
 from ext_authz.engine import Decision, Request
+from ext_authz.identity import NO_ATTRIBUTES
 
 GRPC_SERVICE = "envoy.service.auth.v3.Authorization"
 
@@ -15,6 +18,8 @@ _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _UNAUTHENTICATED, _PERMISSION_DENIED, _RESOURCE_EXHAUSTED, _UNAVAILABLE = 16, 7, 8, 14
 _GRPC_STATUS = {401: _UNAUTHENTICATED, 429: _RESOURCE_EXHAUSTED, 503: _UNAVAILABLE}
 """google.rpc.Code by HTTP status; all others are PERMISSION_DENIED."""
+_LEASE_BYTES = 12
+"""Of a request's own name: 2^96 of them are never the same by chance, nor guessed."""
 _NO_ADDRESS = "unknown"
 
 UNREADABLE = Request(route="", revision="", method="", path="", headers={}, address=_NO_ADDRESS, request_id="")
@@ -50,6 +55,7 @@ def respond(decision: Decision, request: Request) -> bytes:
     for name, value in metadata(decision, request).items():
         fields[name].string_value = value
     if decision.allow:
+        _tell_limits(fields, decision)
         _allow(response, decision)
     else:
         _deny(response, decision, request)
@@ -76,6 +82,16 @@ def metadata(decision: Decision, request: Request) -> dict[str, str]:
         policy.METADATA_REASON: decision.reason.code,
         policy.METADATA_SHADOW: absent if shadow is None else "allow" if shadow.allow else "deny",
     }
+
+
+def _tell_limits(fields: Any, decision: Decision) -> None:
+    """What only some limits count by. An attribute that the caller lacks is left out: the descriptor says ``-``."""
+    of_caller = decision.identity.attributes if decision.identity is not None else NO_ATTRIBUTES
+    for name in decision.counted_attributes:
+        if of_caller.get(name):
+            fields[policy.METADATA_ATTRIBUTES].struct_value.fields[name].string_value = of_caller[name]
+    if decision.leases:
+        fields[policy.METADATA_LEASE].string_value = secrets.token_hex(_LEASE_BYTES)
 
 
 def _allow(response: external_auth_pb2.CheckResponse, decision: Decision) -> None:

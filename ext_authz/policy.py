@@ -41,6 +41,10 @@ METADATA_ROLE = "role"
 """The role that the granting rule matched; the caller's first one when it names none; ``-`` for a caller without."""
 METADATA_PLAN = "plan"
 METADATA_KEY_ID = "key_id"
+METADATA_ATTRIBUTES = "attributes"
+"""A mapping: of each attribute that limits count by the caller's value."""
+METADATA_LEASE = "lease"
+"""Names this request and no other; no client can choose it."""
 METADATA_AUTH_METHOD = "auth_method"
 METADATA_CLIENT_ADDRESS = "client_address"
 """The client's address without port, as Envoy determined it."""
@@ -264,6 +268,10 @@ class Policy(_Document):
     forward_credentials: bool = False
     throttling: Throttling | None = None
     """None: failures are not counted."""
+    counted_attributes: tuple[str, ...] = ()
+    """Attributes of the caller that limits count by: the only ones told to Envoy."""
+    leases: bool = False
+    """Whether limits have to know one request from another."""
     routes: dict[str, Route]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
+import zoneinfo
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
@@ -142,6 +143,12 @@ def _subject_name(text: str) -> str:
     return text
 
 
+def _time_zone(text: str) -> str:
+    if text not in zoneinfo.available_timezones():
+        raise PydanticCustomError("malformed", "not a time zone of the IANA database, such as Europe/Berlin or UTC")
+    return text
+
+
 def _given(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("malformed", "a value is needed, or leave the field out")
@@ -219,6 +226,8 @@ PathTemplate = Annotated[
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 """A host name without port, lower-case; ``*.example.com`` matches every name below."""
 Port = Annotated[int, Field(ge=1, le=65535)]
+TimeZone = Annotated[Text, AfterValidator(_time_zone)]
+"""By its IANA name: ``Europe/Berlin``."""
 Address = Annotated[Text, AfterValidator(_address)]
 """An IP address."""
 Network = Annotated[Text, AfterValidator(_network)]

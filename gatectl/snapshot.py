@@ -206,13 +206,14 @@ class Cors:
 
 @dataclass(frozen=True)
 class DescriptorEntry:
-    """One entry of a rate-limit descriptor: a constant or one of Envoy's format commands, or a key of ext_authz's
-    dynamic metadata.
+    """One entry of a rate-limit descriptor: a constant or one of Envoy's format commands, a path in ext_authz's
+    dynamic metadata, or a request header, which is left out when the request has none.
     """
 
     key: str
     constant: str | None = None
-    metadata: str | None = None
+    metadata: tuple[str, ...] = ()
+    header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,8 @@ class Descriptor:
 
     entries: tuple[DescriptorEntry, ...]
     ended: bool = False
+    hits: int | None = None
+    """What it adds; None: one."""
 
 
 @dataclass(frozen=True)

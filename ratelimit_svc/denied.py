@@ -90,6 +90,8 @@ class DeniedFirst:
             return known
         asked = self._denied.now()
         verdict = await self._store.decide(charges)
+        if any(charge.mode == "give_back" and not charge.lease for charge in charges):
+            self._denied.forget()  # what was refused may fit now
         self._denied.learn(asked, charges, verdict)
         return verdict
 

@@ -67,18 +67,6 @@ class Decision:
         assert self.limiting is not None
         return math.ceil(self.limiting.tightest.reset_ms / 1000)
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """Response headers for the client: the most constrained limit, and when to come back if refused."""
-        if self.limiting is None:
-            return ()
-        tightest = self.limiting.tightest
-        headers = (
-            ("x-ratelimit-limit", str(tightest.terms.requests)),
-            ("x-ratelimit-remaining", str(tightest.remaining)),
-            ("x-ratelimit-reset", str(self.reset_s)),
-        )
-        return headers if self.allowed else (*headers, ("retry-after", str(self.reset_s)))
-
     def detail(self) -> str:
         """Why a call is refused, as one sentence without a full stop."""
         assert self.limiting is not None
@@ -146,9 +134,18 @@ def _standing(charge: Charge, reading: Reading, verdict: Verdict) -> Standing:
 
 
 def allowance(terms: Terms) -> str:
-    """What a counter allows, in words: ``100 requests per minute``."""
-    plural = "" if terms.requests == 1 else "s"
-    return f"{terms.requests} request{plural} per {terms.period or period(terms.window_ms)}"
+    """What a counter allows, in words: ``100 requests per minute``, ``5 requests at a time``.
+
+    A bucket tells its burst where it is another number, a quota the time zone that its days are of.
+    """
+    requests = f"{terms.requests} request{'' if terms.requests == 1 else 's'}"
+    if terms.algorithm == "concurrency":
+        return f"{requests} at a time"
+    if terms.period is not None:
+        return f"{requests} per {terms.period} ({terms.time_zone})"
+    burst = 1 if terms.algorithm == "leaky_bucket" and terms.burst is None else terms.burst
+    at_once = "" if burst in {None, terms.requests} else f", {burst} at once"
+    return f"{requests} per {period(terms.window_ms)}{at_once}"
 
 
 def period(window_ms: int) -> str:

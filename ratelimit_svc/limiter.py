@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ratelimit_svc import engine, rules, telemetry
+from ratelimit_svc import engine, limit_metrics, rules, telemetry
 from ratelimit_svc.adaptive.limits import AdaptiveLimits
 from ratelimit_svc.engine import Decision
 from ratelimit_svc.rules import Descriptor, Exceptions, NoExceptions, Policies
@@ -50,7 +50,5 @@ class Limiter:
         decision = engine.conclude(asks, charges, verdict, fallback=fallback)
         if self._adaptive is not None:
             self._adaptive.learn(descriptors, decision)
-        for status in decision.statuses:
-            if status is not None:
-                telemetry.DECISIONS.labels(status.name, "over_limit" if status.over else "ok").inc()
+        limit_metrics.count(asks, descriptors, decision)
         return decision

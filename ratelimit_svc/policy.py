@@ -30,7 +30,8 @@ ABSENT = "-"
 
 DIMENSIONS = ("user", "role", "plan", "api_key", "client_address", "route", "upstream", "gateway")
 """Beside these: ``attribute.<name>`` of the user and ``header.<name>`` of the request."""
-SHARED = ("attribute.", "header.")
+HEADER = "header."
+SHARED = ("attribute.", HEADER)
 """Prefixes of dimensions in which callers who have none count together: leaving a header out must not be a way out.
 In every other dimension a limit does not apply to who has none."""
 METADATA_NAMESPACE = "envoy.filters.http.ratelimit"
@@ -40,6 +41,8 @@ METADATA_LIMIT = "limit"
 METADATA_DECISION = "decision"
 METADATA_DETAIL = "detail"
 """One sentence for the 429's ``detail``."""
+METADATA_RETRY_AFTER = "retry_after"
+"""Seconds, a number."""
 
 _DIMENSION = rf"^({'|'.join(DIMENSIONS)}|attribute\.[a-z][a-z0-9_]{{0,62}}|header\.[a-z0-9!#$%&'*+.^`|~-]{{1,128}})$"
 Dimension = Annotated[str, StringConstraints(pattern=_DIMENSION)]
@@ -124,6 +127,8 @@ class Limit(_Document):
     count_refused: bool = False
     """Refused calls are charged as well, by this limit or another."""
     response_cost: ResponseCost | None = None
+    detailed: bool = False
+    """Metrics name whom it counts, as far as there are not too many."""
     adaptive: Adaptive | None = None
 
     @cached_property
@@ -153,7 +158,7 @@ def fault_of(algorithm: Algorithm, rate: Rate) -> str | None:
         return "a quota is per calendar day, week or month, and nothing else is"
     if rate.burst is not None and algorithm not in BUCKETS:
         return "only buckets have a burst"
-    if algorithm in BUCKETS and max(rate.burst or 0, rate.requests) * rate.window_ms > 2**53:
+    if algorithm in BUCKETS and max(rate.burst or 0, rate.requests) * rate.window_ms + rate.requests > 2**53:
         return "more than a bucket can count exactly: a shorter window or a smaller number is needed"
     if algorithm in {"sliding_log", "concurrency"} and rate.requests > LONGEST_LOG:
         return f"{algorithm} keeps an entry for each request: at most {LONGEST_LOG} are counted"

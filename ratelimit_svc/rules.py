@@ -8,6 +8,7 @@ from ratelimit_svc.policy import (
     ABSENT,
     BYTES_KEY,
     ENDED,
+    HEADER,
     LEASE_KEY,
     LIMIT_KEY,
     REVISION_KEY,
@@ -18,6 +19,7 @@ from ratelimit_svc.policy import (
     Policy,
     Rate,
     ResponseCost,
+    fault_of,
 )
 from ratelimit_svc.store import Mode, Terms
 
@@ -71,6 +73,7 @@ class Ask(NamedTuple):
     mode: Mode = "take"
     lease: str = ""
     on_store_failure: OnStoreFailure = "allow"
+    detailed: bool = False
 
 
 class Policies(Protocol):
@@ -149,12 +152,18 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
             raise Mistake("malformed", "a descriptor gives one dimension two values")
     lease = values.pop(LEASE_KEY, "")
     ended = {key: values.pop(key) for key in ENDED if key in values}
+    for dimension in limit.dimensions:
+        if dimension.startswith(HEADER):  # Envoy leaves out the entry of a header that is not there
+            values.setdefault(dimension, ABSENT)
     if values.keys() != set(limit.dimensions):
         raise Mistake("malformed", "a descriptor has exactly the dimensions of its limit")
     if not _is_about(limit, values):
         return Ask(name, (), descriptor.hits)
     hits, mode = _charged(descriptor, limit, ended)
-    rates = (descriptor.override,) if descriptor.override is not None else rates_of(name, limit, values, exceptions)
+    if descriptor.override is not None:
+        rates: Sequence[Rate] = (_override(limit, descriptor.override),)
+    else:
+        rates = rates_of(name, limit, values, exceptions)
     if mode in {"add", "give_back"} and hits == 0:
         return Ask(name, (), 0)
     if limit.algorithm == "concurrency" and lease in {"", ABSENT}:
@@ -163,7 +172,7 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
     epoch = exceptions.epoch(name, values["user"]) if "user" in limit.per else ""
     keys = counter_keys(policy.gateway, name, limit.algorithm, rates, counted, epoch)
     counters = tuple(Counter(key, terms(limit, rate)) for key, rate in zip(keys, rates, strict=True))
-    return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure)
+    return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure, limit.detailed)
 
 
 def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]:
@@ -181,14 +190,15 @@ def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]
 
 def _is_about(limit: Limit, values: Mapping[str, str]) -> bool:
     """Whether a limit applies to a caller."""
-    if any(not _among(dimension, values[dimension], wanted) for dimension, wanted in limit.when.items()):
+    if any(not among(dimension, values[dimension], wanted) for dimension, wanted in limit.when.items()):
         return False
-    if any(_among(dimension, values[dimension], spared) for dimension, spared in limit.exempt.items()):
+    if any(among(dimension, values[dimension], spared) for dimension, spared in limit.exempt.items()):
         return False
     return not any(values[each] == ABSENT and not each.startswith(SHARED) for each in limit.per)
 
 
-def _among(dimension: str, value: str, listed: Sequence[str]) -> bool:
+def among(dimension: str, value: str, listed: Sequence[str]) -> bool:
+    """Whether a value of a dimension is one of those listed: of an address, in one of the networks."""
     if dimension == "client_address":
         return Addresses.within(value, listed)
     return value in listed
@@ -201,10 +211,21 @@ def _counted(dimension: str, value: str, policy: Policy) -> str:
     return value
 
 
+def _override(limit: Limit, rate: Rate) -> Rate:
+    """A rate that came with a descriptor, if the limit can count by it."""
+    if limit.algorithm in {"concurrency", "quota"} or fault_of(limit.algorithm, rate) is not None:
+        raise Mistake("bad_override", "a limit that comes with a descriptor is one that its algorithm can count by")
+    return rate
+
+
 def _charged(descriptor: Descriptor, limit: Limit, ended: Mapping[str, str]) -> tuple[int, Mode]:
     """How many hits, and how they are charged."""
     if limit.algorithm == "concurrency":
-        return (1, "give_back") if ended else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
+        return (
+            (1, "give_back")
+            if ended or descriptor.give_back
+            else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
+        )
     if ended:
         cost = response_hits(limit.response_cost, ended) if limit.response_cost is not None else 0
         return cost, "add"

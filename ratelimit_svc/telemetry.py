@@ -8,11 +8,6 @@ from ratelimit_svc.engine import Decision
 from ratelimit_svc.policy import ENDED, LEASE_KEY, LIMIT_KEY, REVISION_KEY
 from ratelimit_svc.rules import Descriptor
 
-DECISIONS = Counter(
-    "ratelimit_decisions_total",
-    "Limits decided on. A refused call counts over_limit for the limits that refused and ok for the others.",
-    ["limit", "outcome"],
-)
 CALLS = Counter("ratelimit_calls_total", "Calls by how they were answered.", ["outcome"])
 CALL_SECONDS = Histogram(
     "ratelimit_call_seconds",

@@ -41,14 +41,16 @@ def free_ports(count: int) -> list[int]:
 class Server:
     """One process on a port of the loopback."""
 
-    def __init__(self, directory: Path, port: int, *options: str, config: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int, *options: str, config: Path | None = None, password: str | None = None
+    ) -> None:
         self.port = port
         own = directory / str(port)
         own.mkdir()
         file = [str(config)] if config is not None else []
         self._command = [VALKEY, *file, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), *options]
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = redis.Redis(port=port, decode_responses=True, socket_timeout=PATIENCE_SECONDS)
+        self._client = redis.Redis(port=port, password=password, decode_responses=True, socket_timeout=PATIENCE_SECONDS)
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
@@ -74,24 +76,29 @@ class Server:
 
 
 class Watched:
-    """A master, a replica, and three Sentinels that make the replica master when the master is gone."""
+    """A master, a replica, and three Sentinels that make the replica master when the master is gone.
+
+    The servers have a password, and the Sentinels another one.
+    """
 
     def __init__(self, directory: Path) -> None:
         first, second, *ports = free_ports(5)
-        plain = ("--save", "", "--repl-diskless-sync-delay", "0")
+        plain = ("--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", "pw", "--masterauth", "pw")
         self.servers = [
-            Server(directory, first, *plain),
-            Server(directory, second, *plain, "--replicaof", f"127.0.0.1 {first}"),
+            Server(directory, first, *plain, password="pw"),
+            Server(directory, second, *plain, "--replicaof", f"127.0.0.1 {first}", password="pw"),
         ]
         self.sentinels = []
         for port in ports:
             config = directory / f"{port}.conf"
             config.write_text(
                 f"sentinel monitor shop 127.0.0.1 {first} 2\nsentinel down-after-milliseconds shop 300\n"
-                "sentinel failover-timeout shop 2000\n"
+                "sentinel failover-timeout shop 2000\nsentinel auth-pass shop pw\n"
+                "requirepass watch\nsentinel sentinel-pass watch\n"
             )
-            self.sentinels.append(Server(directory, port, "--sentinel", config=config))
-        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/shop"
+            self.sentinels.append(Server(directory, port, "--sentinel", config=config, password="watch"))
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        self.url = f"redis+sentinel://:pw@{hosts}/shop?sentinel_password=watch"
 
     def start(self) -> None:
         for server in (*self.servers, *self.sentinels):

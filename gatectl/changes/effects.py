@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from gatectl.changes.limits import limit_openings
 from gatectl.changes.openings import Opening, openings
 from gatectl.changes.reach import Routing
 from gatectl.changes.resources import Contents
 from gatectl.changes.tls import tls_openings
-from ratelimit_svc import policy as limits
 
 _CORS = "envoy.filters.http.cors"
 _ADDRESSES = "envoy.filters.http.local_ratelimit"
@@ -41,7 +41,7 @@ def effects(before: Contents | None, after: Contents, *, nameless: bool = False)
     was, now = Routing(before), Routing(after)
     opened = (
         *openings(before, after, was, now),
-        *_limits(before.limits, after.limits, _spared(was, now)),
+        *limit_openings(before.limits, after.limits, was, now),
         *_listener(before, after),
         *tls_openings(before, after),
         *_addresses(_address_limit(before), _address_limit(after)),
@@ -58,54 +58,6 @@ def _cuts(before: Contents, after: Contents) -> Iterator[Effect]:
         yield Effect(
             "cuts-connections", f'cluster "{name}"', "its connections are closed when what is under way has ended"
         )
-
-
-def _limits(old: limits.Policy, new: limits.Policy, spared: set[str]) -> Iterator[Opening]:
-    for name, was in old.limits.items():
-        now = new.limits.get(name)
-        title = f'rate limit "{name}"'
-        if now is None:
-            yield title, "it goes"
-            continue
-        if not all(any(_as_tight(rate, other) for rate in now.rates) for other in was.rates):
-            yield title, "it admits more than before, at once or over time"
-        elif (now.algorithm, was.algorithm) == ("fixed_window", "sliding_window"):
-            yield title, "around the edge of a fixed window it admits up to twice as much"
-        if was.adaptive is not None and (now.adaptive is None or _firmer(was.adaptive, now.adaptive)):
-            yield title, "it gives way less, or later, while what is behind it is in trouble"
-        if now.per != was.per or _callers(now) != _callers(was):
-            yield title, "it counts by something else, and starts from zero"
-        if name in spared:
-            yield title, "it leaves out routes where it counted before"
-    if (old.on_store_failure, new.on_store_failure) == ("deny", "allow"):
-        yield "rate limiting", "requests pass with local counters while Redis is away"
-
-
-def _as_tight(now: limits.Rate, was: limits.Rate) -> bool:
-    """Whether a rate admits no more than another, neither at once nor over time."""
-    return now.requests <= was.requests and now.requests * was.window_ms <= was.requests * now.window_ms
-
-
-def _firmer(was: limits.Adaptive, now: limits.Adaptive) -> bool:
-    """Does an adaptive limit hold on to more, or bear more before it gives way?"""
-    fields = ("least_percent", "target_latency_ms", "max_slow_percent", "max_error_percent")
-    in_flight = was.max_in_flight is not None and (now.max_in_flight is None or now.max_in_flight > was.max_in_flight)
-    return in_flight or any(getattr(now, field) > getattr(was, field) for field in fields)
-
-
-def _callers(limit: limits.Limit) -> dict[str, set[str]]:
-    return {dimension: set(values) for dimension, values in limit.when.items()}
-
-
-def _spared(was: Routing, now: Routing) -> set[str]:
-    """Limits that a route was counted by and is not any more."""
-    old, new = ({name: _counted(one) for name, one in each.routes.items()} for each in (was, now))
-    return {limit for name in old.keys() & new.keys() for limit in old[name] - new[name]}
-
-
-def _counted(route: dict[str, Any]) -> set[str]:
-    keys = [limit["actions"][0]["generic_key"] for limit in route["route"].get("rate_limits", [])]
-    return {key["descriptor_value"] for key in keys if key["descriptor_key"] == limits.LIMIT_KEY}
 
 
 def _listener(before: Contents, after: Contents) -> Iterator[Opening]:

@@ -3,7 +3,7 @@
 from ext_authz import policy as authz
 from ext_authz.condition import facts
 from gatectl.compiler.abuse import compile_throttling
-from gatectl.compiler.limits import UNSEALED
+from gatectl.compiler.limits import UNSEALED, counted_attributes, counts_leases
 from gatectl.compiler.names import local_jwks_file, route_id
 from gatectl.spec import model
 from gatectl.spec.conditions import Scope, parse
@@ -23,6 +23,8 @@ def compile_access(spec: model.Spec) -> authz.Policy:
         identity_token=_identity_token(authentication.identity_token, spec.name),
         forward_credentials=authentication.forward_credentials,
         throttling=compile_throttling(spec.abuse),
+        counted_attributes=counted_attributes(spec),
+        leases=counts_leases(spec),
         routes={
             route_id(route.name): _route(route, spec, heirs)
             for route in sorted(spec.routes, key=lambda route: route.name)

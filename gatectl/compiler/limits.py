@@ -3,11 +3,16 @@
 Both sides of a descriptor are made here: a name that Envoy sent and the limiter did not know would be no limit.
 """
 
+from collections.abc import Mapping
+
 from ext_authz import policy as authz
 from gatectl.snapshot import Descriptor, DescriptorEntry
-from gatectl.spec.model import Adaptive, RateLimit, Route, Spec
+from gatectl.spec.holding import holding
+from gatectl.spec.model import Adaptive, RateLimit, ResponseCost, Route, Spec
+from gatectl.spec.model.allowance import Allowances, rate
 from ratelimit_svc import policy as limits
 
+UTC = "UTC"
 UNSEALED = ""
 """The revision before the bundle is sealed."""
 _METADATA = {
@@ -17,6 +22,7 @@ _METADATA = {
     "api_key": authz.METADATA_KEY_ID,
     "client_address": authz.METADATA_CLIENT_ADDRESS,
 }
+_ATTRIBUTE, _HEADER = "attribute.", "header."
 _ENDED = (
     DescriptorEntry(limits.STATUS_KEY, constant="%RESPONSE_CODE%"),
     DescriptorEntry(limits.BYTES_KEY, constant="%BYTES_SENT%"),
@@ -27,22 +33,52 @@ _ENDED = (
 
 def compile_limits(spec: Spec) -> limits.Policy:
     """What ratelimit_svc obeys."""
+    settings = spec.rate_limiting
     return limits.Policy(
         revision=UNSEALED,
         gateway=spec.name,
-        on_store_failure=spec.rate_limiting.when_redis_is_away,
-        limits={limit.name: _limit(limit) for limit in sorted(spec.rate_limits, key=lambda limit: limit.name)},
+        on_store_failure=settings.when_redis_is_away,
+        ipv4_prefix=settings.ipv4_prefix,
+        ipv6_prefix=settings.ipv6_prefix,
+        limits={limit.name: compiled(limit, settings.time_zone) for limit in sorted(spec.rate_limits, key=_name)},
     )
 
 
-def _limit(limit: RateLimit) -> limits.Limit:
+def _name(limit: RateLimit) -> str:
+    return limit.name
+
+
+def compiled(limit: RateLimit, time_zone: str = UTC) -> limits.Limit:
+    """One limit as ratelimit_svc obeys it."""
     return limits.Limit(
         algorithm=limit.algorithm,
-        rates=(limits.Rate(requests=limit.limit.requests, window_ms=limit.limit.window_ms),),
+        rates=_rates(limit, limit.limit),
+        plans={plan: _rates(limit, allowed) for plan, allowed in sorted(limit.plans.items())},
+        time_zone=time_zone if limit.algorithm == "quota" else UTC,
         per=limit.per,
-        when=dict(limit.when),
+        when=_callers(limit.when),
+        exempt=_callers(limit.exempt),
+        enforce=limit.enforce,
+        count_refused=limit.count_refused,
+        response_cost=_response_cost(limit.response_cost) if limit.response_cost is not None else None,
         adaptive=_adaptive(limit.adaptive) if limit.adaptive is not None else None,
     )
+
+
+def _rates(limit: RateLimit, allowed: Allowances) -> tuple[limits.Rate, ...]:
+    return tuple(rate(one, limit.algorithm, limit.lease) for one in allowed)
+
+
+def _callers(chosen: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Users are counted beside addresses, and so have their kind before them."""
+    return {
+        trait: tuple(f"user:{value}" for value in values) if trait == "user" else values
+        for trait, values in sorted(chosen.items())
+    }
+
+
+def _response_cost(cost: ResponseCost) -> limits.ResponseCost:
+    return limits.ResponseCost(status=dict(sorted(cost.status.items())), bytes_per_hit=cost.size)
 
 
 def _adaptive(wanted: Adaptive) -> limits.Adaptive:
@@ -59,21 +95,51 @@ def descriptors(spec: Spec, route: Route) -> tuple[Descriptor, ...]:
     """One descriptor for each limit that applies to ``route``, and for each that looks at what becomes of a request one
     more for its end; the revision is added when rendering.
     """
-    applying = [limit for limit in spec.rate_limits if limit.routes is None or route.name in limit.routes]
-    asked = [Descriptor(_entries(spec, limit, route)) for limit in applying]
-    ended = [Descriptor((*_entries(spec, limit, route), *_ENDED), ended=True) for limit in applying if limit.adaptive]
+    applying = [(limit, _entries(spec, limit, route)) for limit in holding(spec.rate_limits, route.name)]
+    asked = [Descriptor(entries, hits=_hits(limit, route)) for limit, entries in applying]
+    ended = [Descriptor((*entries, *_ENDED), ended=True) for limit, entries in applying if _told_of_the_end(limit)]
     return (*asked, *ended)
+
+
+def _told_of_the_end(limit: RateLimit) -> bool:
+    return limit.adaptive is not None or limit.response_cost is not None or limit.algorithm == "concurrency"
+
+
+def _hits(limit: RateLimit, route: Route) -> int | None:
+    """What a request counts: one at a time is one; a limit that responses are charged to only looks."""
+    if limit.algorithm == "concurrency":
+        return None
+    hits = 0 if limit.response_cost is not None else route.cost
+    return None if hits == 1 else hits
+
+
+def counted_attributes(spec: Spec) -> tuple[str, ...]:
+    """The attributes of callers that limits look at, which ext_authz has to tell."""
+    found = {each for limit in spec.rate_limits for each in compiled(limit).dimensions}
+    return tuple(sorted(each.removeprefix(_ATTRIBUTE) for each in found if each.startswith(_ATTRIBUTE)))
+
+
+def counts_leases(spec: Spec) -> bool:
+    """Whether a limit has to know one request from another."""
+    return any(limit.algorithm == "concurrency" for limit in spec.rate_limits)
 
 
 def _entries(spec: Spec, limit: RateLimit, route: Route) -> tuple[DescriptorEntry, ...]:
     """The entries in the order of the contract: ``limit``, (``revision``,) and the limit's dimensions."""
     constants = {"route": route.name, "upstream": route.upstream, "gateway": spec.name}
+    lease = (DescriptorEntry(limits.LEASE_KEY, metadata=(authz.METADATA_LEASE,)),)
     return (
         DescriptorEntry(limits.LIMIT_KEY, constant=limit.name),
-        *(
-            DescriptorEntry(dimension, constant=constants[dimension])
-            if dimension in constants
-            else DescriptorEntry(dimension, metadata=_METADATA[dimension])
-            for dimension in _limit(limit).dimensions
-        ),
+        *(_entry(dimension, constants) for dimension in compiled(limit).dimensions),
+        *(lease if limit.algorithm == "concurrency" else ()),
     )
+
+
+def _entry(dimension: str, constants: Mapping[str, str]) -> DescriptorEntry:
+    if dimension in constants:
+        return DescriptorEntry(dimension, constant=constants[dimension])
+    if dimension.startswith(_HEADER):
+        return DescriptorEntry(dimension, header=dimension.removeprefix(_HEADER))
+    if dimension.startswith(_ATTRIBUTE):
+        return DescriptorEntry(dimension, metadata=(authz.METADATA_ATTRIBUTES, dimension.removeprefix(_ATTRIBUTE)))
+    return DescriptorEntry(dimension, metadata=(_METADATA[dimension],))

@@ -115,7 +115,9 @@ class Subject:
 
     def limits_on(self, route: str | None) -> tuple[tuple[int, RateLimit], ...]:
         """The limits that count requests on a route; with None, those that count on every route."""
-        return (*self._limits.get(None, ()), *(self._limits.get(route, ()) if route is not None else ()))
+        found = (*self._limits.get(None, ()), *(self._limits.get(route, ()) if route is not None else ()))
+        replaced = {name for _, limit in found for name in limit.instead_of}
+        return tuple((index, limit) for index, limit in found if limit.name not in replaced)
 
     @cached_property
     def holders(self) -> Holders:

@@ -109,7 +109,7 @@ def _limits_hidden(course: Course, source: Source) -> bool:
 def _shown(name: str, value: str, course: Course, route: str | None, source: Source) -> str:
     if name == "www-authenticate" and source.hides("name"):
         return HIDDEN
-    if name.startswith(("x-ratelimit-", "retry-after")) and _limits_hidden(course, source):
+    if name.startswith(("ratelimit", "x-ratelimit-", "retry-after")) and _limits_hidden(course, source):
         return HIDDEN
     if name.startswith("access-control-") and route is not None:
         own = (*source.route(route), "cors")

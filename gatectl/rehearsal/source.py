@@ -16,6 +16,8 @@ class Source:
         self._tree = candidate.tree
         spec = candidate.spec
         self._routes = {route.name: index for index, route in enumerate(spec.routes)}
+        self.rate_limits = spec.rate_limits
+        """As the spec has them, in its order."""
         self._limits = {limit.name: index for index, limit in enumerate(spec.rate_limits)}
         self._keys = {
             key.id: index

@@ -27,6 +27,7 @@ LIMITS = {
     "limit": limits.METADATA_LIMIT,
     "decision": limits.METADATA_DECISION,
     "detail": limits.METADATA_DETAIL,
+    "retry_after": limits.METADATA_RETRY_AFTER,
 }
 
 

@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterator
 
 from ext_authz.policy import IDENTITY_HEADER_PREFIX
 from gatectl.diagnostics import Diagnostic
-from gatectl.spec import check_access
+from gatectl.spec import check_access, check_limits
 from gatectl.spec.check_access import route_title
 from gatectl.spec.check_tls import check_tls
 from gatectl.spec.draft import Draft
 from gatectl.spec.names import known
 from gatectl.spec.overlap import shadowed
 
-LONGEST_ADAPTIVE_MS = 10_000
-"""Window of an adaptive limit: it is judged every second, by what the number in force has let in."""
 Check = Callable[[Draft], Iterator[Diagnostic]]
 
 
@@ -23,14 +21,9 @@ def check(draft: Draft) -> list[Diagnostic]:
 
 def _references(draft: Draft) -> Iterator[Diagnostic]:
     upstreams = {name: name for name in draft.keys("upstreams")}
-    routes = {name: draft.shown("routes", index, "name") for index, name in draft.words("name", "routes")}
     for index, upstream in draft.words("upstream", "routes"):
         node = draft.tree.find(("routes", index, "upstream"))
         yield from known(node.at, route_title(draft, index), "upstream", upstream, upstreams, node.shown)
-    for index, limit in draft.limits:
-        for position, name in enumerate(limit.routes or ()):
-            node = draft.tree.find(("rate_limits", index, "routes", position))
-            yield from known(node.at, _limit(draft, index), "route", name, routes, node.shown)
     users = {
         user: draft.shown("development", "keys", i, "user") for i, user in draft.words("user", "development", "keys")
     }
@@ -39,10 +32,6 @@ def _references(draft: Draft) -> Iterator[Diagnostic]:
         who = f'request "{draft.shown(*path, "title")}"'
         node = draft.tree.find((*path, "key"))
         yield from known(node.at, who, "development key", key, users, node.shown)
-
-
-def _limit(draft: Draft, index: int) -> str:
-    return f'rate limit "{draft.shown("rate_limits", index, "name")}"'
 
 
 UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -117,10 +106,6 @@ def _contradictions(draft: Draft) -> Iterator[Diagnostic]:
             if not 1 <= int(endpoint.rpartition(":")[2]) <= 65535:
                 at = draft.tree.find(("upstreams", name, "endpoints", position)).at
                 yield Diagnostic("GC0106", f'upstream "{name}": the port must be 1 to 65535', at)
-    for index, limit in draft.limits:
-        if len(set(limit.per)) != len(limit.per):
-            at = draft.tree.find(("rate_limits", index, "per")).at
-            yield Diagnostic("GC0104", f"{_limit(draft, index)} counts by the same thing twice", at)
 
 
 def _adaptive(draft: Draft) -> Iterator[Diagnostic]:
@@ -129,11 +114,6 @@ def _adaptive(draft: Draft) -> Iterator[Diagnostic]:
         if control is not None and control.min_requests > control.max_requests:
             message = f'upstream "{name}": min_requests is more than max_requests'
             yield Diagnostic("GC0108", message, draft.tree.find(("upstreams", name, "adaptive_concurrency")).at)
-    for index, limit in draft.limits:
-        if limit.adaptive is not None and limit.limit.window_ms > LONGEST_ADAPTIVE_MS:
-            message = f"{_limit(draft, index)} cannot be adaptive: what it let in long ago cannot be taken back"
-            at = draft.tree.find(("rate_limits", index, "limit")).at
-            yield Diagnostic("GC0108", message, at, "count over 10s or less, such as 20/second")
 
 
 def _abuse(draft: Draft) -> Iterator[Diagnostic]:
@@ -176,6 +156,7 @@ CHECKS: tuple[Check, ...] = (
     _exactly_one,
     _contradictions,
     _adaptive,
+    *check_limits.CHECKS,
     _abuse,
     _credential_headers,
     check_access.roles,

@@ -44,6 +44,7 @@ def _role_lists(draft: Draft) -> Iterator[Path]:
         yield "routes", index, "access", position, "roles"
     for index, _ in enumerate(_items(draft, "rate_limits")):
         yield "rate_limits", index, "when", "role"
+        yield "rate_limits", index, "exempt", "role"
     for section in (
         ("authentication", "api_keys", "static"),
         ("authentication", "certificates"),

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gatectl.diagnostics import GatectlError
+from gatectl.spec.holding import holding
 from gatectl.spec.load import load
-from gatectl.spec.model import Jwt, RateLimit, Spec, Upstream
+from gatectl.spec.model import Jwt, RateLimit, Route, Spec, Upstream
 from gatectl.spec.tree import Node
 
 Entry = dict[str, Any]
@@ -59,7 +60,8 @@ def _route(spec: Spec, name: str, node: Node, names: Names) -> Entry:
         "match": _field(node, "match"),
         "upstream": _field(node, "upstream"),
         "access": _field(node, "access"),
-        "limits": [names[one.name] for one in spec.rate_limits if one.routes is None or name in one.routes],
+        "limits": [names[one.name] for one in holding(spec.rate_limits, name)],
+        "cost": _field(node, "cost", Route.model_fields["cost"].default),
         "timeout": _field(node, "timeout", f"of {names[upstream]}"),
     }
 
@@ -84,14 +86,21 @@ def _verified(node: Node) -> str:
 
 
 def _limit(spec: Spec, name: str, node: Node, names: Names) -> Entry:
-    only = spec.rate_limits[[limit.name for limit in spec.rate_limits].index(name)].routes
     return _entry(name, node) | {
         "limit": _field(node, "limit"),
+        "plans": _field(node, "plans", {}),
         "per": _field(node, "per"),
         "algorithm": _field(node, "algorithm", RateLimit.model_fields["algorithm"].default),
         "adaptive": _field(node, "adaptive"),
         "when": _field(node, "when", {}),
-        "routes": [names[route.name] for route in spec.routes if only is None or route.name in only],
+        "exempt": _field(node, "exempt", {}),
+        "enforce": _field(node, "enforce", RateLimit.model_fields["enforce"].default),
+        "response_cost": _field(node, "response_cost"),
+        "routes": [
+            names[route.name]
+            for route in spec.routes
+            if name in {limit.name for limit in holding(spec.rate_limits, route.name)}
+        ],
     }
 
 

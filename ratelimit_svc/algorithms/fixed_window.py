@@ -1,6 +1,8 @@
 """Fixed windows, aligned to the epoch: at most ``requests`` in each.
 
-Any trailing window can admit up to twice that, at the boundary of two windows. State: (index of the window, used).
+Any trailing window can admit ``2 * requests``, at the boundary of two windows, and no more.
+
+State: (index of the window, used).
 """
 
 from ratelimit_svc.algorithms.protocol import MOST, State

@@ -26,10 +26,6 @@ local function read(counter, now)
   return {start, 0, finish}
 end
 
-local function room(counter, state)
-  return counter.requests - state[2]
-end
-
 local function write(counter, state, now, hits)
   local used = math.min(math.max(0, state[2] + hits), MOST)
   redis.call('SET', counter.key, string.format('%.0f %.0f', state[1], used), 'PX', string.format('%.0f', state[3] - now))
@@ -39,4 +35,4 @@ local function reset(_, state, now)
   return state[3] - now
 end
 
-return {read = read, room = room, write = write, reset = reset, wait = reset}
+return {read = read, room = algorithms.fixed_window.room, write = write, reset = reset, wait = reset}

@@ -1,13 +1,15 @@
 """Quota: at most ``requests`` in each day, week or month of the calendar, as clocks in ``time_zone`` have it.
 
 A fixed window whose length is the calendar's: days have 23 or 25 hours when the clocks change, months 28 to 31 days.
-A trailing period can admit up to twice ``requests``, around midnight.
+A stretch of time as long as the shortest period (a day of 23 hours, where clocks are changed) can admit
+``2 * requests``, around midnight, and no more; a longer one that has a whole short period in it, three times.
 
 State: (start of the period, used).
 """
 
+from ratelimit_svc.algorithms import fixed_window
 from ratelimit_svc.algorithms.calendar import period_at
-from ratelimit_svc.algorithms.protocol import MOST, State
+from ratelimit_svc.algorithms.protocol import State
 from ratelimit_svc.store import Charge
 
 
@@ -17,15 +19,10 @@ def roll(charge: Charge, state: State | None, now_ms: int) -> State:
     return state if state is not None and state[0] >= start else (start, 0)
 
 
-def room(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 - the same signature for every algorithm
-    """What is left of the period."""
-    return charge.terms.requests - state[1]
-
-
-def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG001 - as above
-    """Counts ``hits`` in the period."""
-    start, used = state
-    return start, min(max(0, used + hits), MOST)
+room = fixed_window.room
+"""What is left of the period."""
+add = fixed_window.add
+"""Counts hits in the period."""
 
 
 def reset_ms(charge: Charge, state: State, now_ms: int) -> int:

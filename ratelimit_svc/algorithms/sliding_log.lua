@@ -1,7 +1,7 @@
 -- The twin of sliding_log.py. A sorted set with one member for each millisecond that something was admitted in: its score is
 -- that time, the member the hits counted up to then since the log began. The newest member that has left the window stays,
 -- because the count goes on from there. state {at, base, total}.
-local ENOUGH = 2 ^ 32
+local ENOUGH = 10000
 
 local function entry(members)
   if members[1] then
@@ -31,10 +31,13 @@ local function write(counter, state, _, hits)
     base, total = 0, 0
   end
   if hits > 0 then
+    if total > base and total - base >= counter.requests then
+      redis.call('ZREMRANGEBYRANK', key, -1, -1)
+    end
     redis.call('ZREMRANGEBYSCORE', key, at, at)
     redis.call('ZADD', key, at, string.format('%.0f', total + math.min(hits, ENOUGH)))
   else
-    local left, time = math.max(base, total + hits), at
+    local left, time = math.max(base, total + math.max(hits, -ENOUGH)), at
     while total > left do
       time = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
       redis.call('ZREMRANGEBYRANK', key, -1, -1)

@@ -1,4 +1,4 @@
-"""Sliding log: the time of every hit is kept, so that no trailing window whatever admits more than ``requests``.
+"""Sliding log: the time of every hit is kept. Any trailing window can admit ``requests``, and no more.
 
 The only one that is exact, at the price of one entry for each millisecond in which something was admitted, of at most
 ``requests`` (see ``policy.LONGEST_LOG``).
@@ -10,10 +10,11 @@ to then). Twin of a sorted set in Redis.
 import bisect
 
 from ratelimit_svc.algorithms.protocol import State
+from ratelimit_svc.policy import LONGEST_LOG
 from ratelimit_svc.store import Charge
 
-ENOUGH = 2**32
-"""Hits counted of one call at most: more than any log holds, and the count stays exact."""
+ENOUGH = LONGEST_LOG
+"""Hits counted of one call at most: as many as any log holds, and the count stays exact for 10^11 calls."""
 
 
 def roll(charge: Charge, state: State | None, now_ms: int) -> State:
@@ -35,13 +36,17 @@ def room(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 - th
 
 
 def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG001 - as above
-    """Enters ``hits`` at the time of ``state``; what is given back is taken off the latest entries."""
+    """Enters ``hits`` at the time of ``state``; what is given back is taken off the latest entries.
+
+    What is charged to a full log joins the latest entry, which counts from then on: there are never more entries than
+    ``requests``, whoever hammers at it.
+    """
     at, base = state[:2]
     total = base + _used(state)
     if hits > 0:
-        older = state[2:-2] if len(state) > 2 and state[-2] == at else state[2:]
-        return (at, base, *older, at, total + min(hits, ENOUGH))
-    left = max(base, total + hits)
+        joins = len(state) > 2 and (state[-2] == at or _used(state) >= charge.terms.requests)
+        return (at, base, *(state[2:-2] if joins else state[2:]), at, total + min(hits, ENOUGH))
+    left = max(base, total + max(hits, -ENOUGH))
     kept = bisect.bisect_left(state[3::2], left)
     older = state[2 : 2 + 2 * kept]
     return (at, base, *older, state[2 + 2 * kept], left) if left > base else (at, 0)

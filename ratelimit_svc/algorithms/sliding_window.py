@@ -1,8 +1,10 @@
 """Sliding window counter: this window's hits, and the previous window's weighted by how much of it still counts.
 
 The usual estimate of a true sliding window in constant space: it assumes that the previous window's hits were
-spread evenly. No burst at a boundary gets through, yet a trailing window may admit up to twice ``requests`` if the
-previous window's hits all came at its end. State: (index of the window, its hits, the previous window's hits).
+spread evenly. Any trailing window can admit ``2 * requests - ceil(2 * requests / window_ms)``, and no more: when the
+previous window's hits all came in its last millisecond, and callers take at once whatever they are let.
+
+State: (index of the window, its hits, the previous window's hits).
 """
 
 import math

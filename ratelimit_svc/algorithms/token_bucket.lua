@@ -3,7 +3,7 @@ local function capacity(counter)
   if counter.requests == 0 then
     return 0
   end
-  return (counter.burst > 0 and counter.burst or counter.requests) * counter.window
+  return (counter.burst > 0 and counter.burst or counter.requests) * counter.window + counter.requests - 1
 end
 
 -- math.fmod is exact where a division of doubles is not
@@ -35,7 +35,8 @@ local function write(counter, state, _, hits)
   if counter.requests == 0 then
     return
   end
-  local used = math.min(math.max(0, state[2] + hits * counter.window), MOST)
+  local most = math.min(capacity(counter) + counter.requests * counter.window, MOST)
+  local used = math.max(0, math.min(state[2] + hits * counter.window, math.max(state[2], most)))
   redis.call('SET', counter.key, string.format('%.0f %.0f', state[1], used), 'PX', string.format('%.0f', until_empty(counter, used)))
 end
 

@@ -1,10 +1,13 @@
 """Token bucket: up to ``burst`` hits at once, refilled evenly with ``requests`` per window. Also known as GCRA.
 
-Any trailing window can admit ``burst + requests`` hits: a full bucket, and what is refilled meanwhile. What is not said
-of ``burst`` is ``requests``, so a caller who was quiet for a window may have the whole of the next one at once.
+Any trailing window can admit ``burst + requests - 1`` hits, and no more: a full bucket, and what is refilled meanwhile.
+What is not said of ``burst`` is ``requests``, so a caller who was quiet for a window may have the whole of the next one
+at once.
 
 State: (time it was last looked at, what is used). Used up is counted in parts, so that all is whole numbers: a hit is
-``window_ms`` parts, and ``requests`` parts come back each millisecond.
+``window_ms`` parts, and ``requests`` parts come back each millisecond. Time is whole milliseconds, so the bucket holds
+what comes back in one beside ``burst``, less a part: otherwise what was refilled since the last tick would run over,
+and a small bucket would never give all of its ``requests``.
 """
 
 from collections.abc import Callable
@@ -31,11 +34,13 @@ class Bucket:
         return (self._capacity(charge.terms) - state[1]) // charge.terms.window_ms
 
     def add(self, charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa: ARG002 - as above
-        """Takes ``hits`` tokens."""
+        """Takes ``hits`` tokens. What is charged beyond an empty bucket is owed, a window's worth at most."""
         at, used = state
-        if charge.terms.requests == 0:  # nothing would ever come back
+        requests, window = charge.terms.requests, charge.terms.window_ms
+        if requests == 0:  # nothing would ever come back
             return state
-        return at, min(max(0, used + hits * charge.terms.window_ms), MOST)
+        most = min(self._capacity(charge.terms) + requests * window, MOST)
+        return at, max(0, min(used + hits * window, max(used, most)))
 
     def reset_ms(self, charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG002 - as above
         """Until the bucket is full."""
@@ -49,7 +54,8 @@ class Bucket:
     def _capacity(self, terms: Terms) -> int:
         if terms.requests == 0:
             return 0
-        return (self._usual(terms) if terms.burst is None else terms.burst) * terms.window_ms
+        burst = self._usual(terms) if terms.burst is None else terms.burst
+        return burst * terms.window_ms + terms.requests - 1
 
 
 def _refilled(terms: Terms, parts: int) -> int:

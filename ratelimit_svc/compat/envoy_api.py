@@ -4,20 +4,15 @@ from functools import lru_cache
 from typing import Any
 
 from envoy.service.ratelimit.v3 import rls_pb2
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ratelimit_svc.compat.config import UNIT_SECONDS, Rate
 from ratelimit_svc.compat.engine import Asked, Decision, Status
-from ratelimit_svc.envoy_api import UNIT_MULTIPLIER_TAG, varint
+from ratelimit_svc.envoy_api import IS_NEGATIVE_HITS, UNIT_MULTIPLIER, UNIT_MULTIPLIER_TAG, unknown_number, varint
 from ratelimit_svc.rules import Mistake
 
 _Response = rls_pb2.RateLimitResponse
 _OK, _OVER_LIMIT = _Response.OK, _Response.OVER_LIMIT
 _UNITS = {number: name.lower() for name, number in _Response.RateLimit.Unit.items() if name.lower() in UNIT_SECONDS}
-_UNIT_MULTIPLIER = 3
-"""Field of RateLimitDescriptor.RateLimitOverride, new in Envoy 1.40 and not in xds-protos yet."""
-_IS_NEGATIVE_HITS = 4
-"""Field of RateLimitDescriptor, likewise."""
 
 
 def asked(request: Any) -> list[Asked]:
@@ -31,7 +26,7 @@ def asked(request: Any) -> list[Asked]:
             tuple((entry.key, entry.value) for entry in descriptor.entries),
             descriptor.hits_addend.value if descriptor.HasField("hits_addend") else default,
             _override(descriptor.limit) if descriptor.HasField("limit") else None,
-            refund=bool(_number(descriptor, _IS_NEGATIVE_HITS)),
+            refund=bool(unknown_number(descriptor, IS_NEGATIVE_HITS)),
         )
         for descriptor in request.descriptors
     ]
@@ -41,13 +36,7 @@ def _override(limit: Any) -> Rate:
     unit = _UNITS.get(limit.unit)
     if unit is None:
         raise Mistake("bad_override", "a limit that comes with a descriptor has a unit")
-    return Rate(limit.requests_per_unit, unit, _number(limit, _UNIT_MULTIPLIER) or 1)
-
-
-def _number(message: Any, field: int) -> int:
-    """A varint field that the stubs do not know; 0 when it is not there."""
-    found = [one.data for one in UnknownFieldSet(message) if one.field_number == field and one.wire_type == 0]
-    return found[-1] if found else 0
+    return Rate(limit.requests_per_unit, unit, unknown_number(limit, UNIT_MULTIPLIER) or 1)
 
 
 def response(decision: Decision, *, headers: bool) -> Any:

@@ -9,6 +9,7 @@ Every node has its own connection and its own breaker: while one is away, limits
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +44,7 @@ class ClusterStore:
         self._table = slots.unserved()
         self._outdated = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Find the nodes, so that the first call need not."""
@@ -56,38 +57,37 @@ class ClusterStore:
         self._follower = asyncio.create_task(self._follow())
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
-        """Check all, then charge as their modes say. Raises StoreUnavailableError."""
+        """Check all, then charge as their modes say. Raises StoreUnavailableError within the deadline."""
+        due = asyncio.get_running_loop().time() + self._deadline
         groups: dict[int, list[int]] = {}
         for index, charge in enumerate(charges):
             groups.setdefault(slots.slot_of(charge.key), []).append(index)
         if len(groups) > 1:
-            return await self._everywhere(charges, groups.values())
-        return await self._in_slot(charges)
+            return await self._everywhere(charges, groups.values(), due)
+        return await self._in_slot(charges, due)
 
-    async def _in_slot(self, charges: Sequence[Charge]) -> Verdict:
-        """A call whose keys share a slot."""
+    async def _in_slot(self, charges: Sequence[Charge], due: float) -> Verdict:
+        """A call whose keys share a slot; ``due`` is the event loop's time."""
         if not charges:
             return Verdict(allowed=True, now_ms=0, readings=())
-        [reply] = await self.ask([script.command(charges)], charges[0].key)
+        [reply] = await self._ask([script.command(charges)], charges[0].key, due)
         if isinstance(reply, TryAgainError) and len({charge.key for charge in charges}) > 1:
             # the slot is on its way, some of the keys are there and some are not: each is in one place, at least
-            return await self._everywhere(charges, [[index] for index in range(len(charges))])
+            return await self._everywhere(charges, [[index] for index in range(len(charges))], due)
         if isinstance(reply, Exception):
             raise StoreUnavailableError(type(reply).__name__) from reply
         return script.verdict(reply)
 
-    async def _everywhere(self, charges: Sequence[Charge], groups: Iterable[Sequence[int]]) -> Verdict:
+    async def _everywhere(self, charges: Sequence[Charge], groups: Iterable[Sequence[int]], due: float) -> Verdict:
         """Take in every group at once; give back if any refuses."""
         groups = list(groups)
         parts = [[charges[index] for index in group] for group in groups]
-        answers = await asyncio.gather(*map(self._in_slot, parts), return_exceptions=True)
+        answers = await asyncio.gather(*(self._in_slot(part, due) for part in parts), return_exceptions=True)
         failure = next((answer for answer in answers if isinstance(answer, BaseException)), None)
         verdicts = [answer for answer in answers if isinstance(answer, Verdict)]
         allowed = failure is None and all(verdict.allowed for verdict in verdicts)
         if not allowed:
-            taken = [_undone(part, answer) for part, answer in zip(parts, answers, strict=True)]
-            # whoever does not take it back counts too much, never too little
-            await asyncio.gather(*(self._in_slot(back) for back in taken if back), return_exceptions=True)
+            await self._give_back([_undone(*pair) for pair in zip(parts, answers, strict=True)], due)
         if failure is not None:
             raise failure
         order = itertools.chain.from_iterable(groups)
@@ -96,8 +96,36 @@ class ClusterStore:
         now_ms = max(verdict.now_ms for verdict in verdicts)
         return Verdict(allowed, now_ms, tuple(found[index] for index in range(len(charges))))
 
+    async def _give_back(self, parts: Iterable[Sequence[Charge]], due: float) -> None:
+        """Return when it is done, or due; then it is done in the background.
+
+        Whoever does not take it back counts too much, never too little.
+        """
+        loop = asyncio.get_running_loop()
+        later = loop.time() + self._deadline
+        tasks = {asyncio.create_task(self._return(part, later)) for part in parts if part}
+        for task in tasks:
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        if tasks:
+            await asyncio.wait(tasks, timeout=max(0.0, due - loop.time()))
+
+    async def _return(self, part: Sequence[Charge], due: float) -> None:
+        with contextlib.suppress(StoreUnavailableError):
+            await self._in_slot(part, due)
+
     async def ask(self, commands: Sequence[Command], key: str) -> list[Any]:
-        """A reply for each command, from who has the slot of ``key``. Raises StoreUnavailableError."""
+        """A reply for each command, from who has the slot of ``key``. Raises StoreUnavailableError in time."""
+        return await self._ask(commands, key, asyncio.get_running_loop().time() + self._deadline)
+
+    async def _ask(self, commands: Sequence[Command], key: str, due: float) -> list[Any]:
+        try:
+            async with asyncio.timeout_at(due):
+                return await self._follow_slot(commands, key)
+        except TimeoutError:
+            raise StoreUnavailableError("sent on for too long") from None
+
+    async def _follow_slot(self, commands: Sequence[Command], key: str) -> list[Any]:
         slot, asking = slots.slot_of(key), False
         address = self._table[slot]
         replies: list[Any] = []
@@ -164,8 +192,8 @@ class ClusterStore:
             self._node(address)
         for address in self._nodes.keys() - there:
             task = asyncio.create_task(self._leave(self._nodes.pop(address)))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     async def _leave(self, node: Node) -> None:
         """Close a node that has no slot any more, when those who wait for it have waited enough."""
@@ -180,7 +208,7 @@ class ClusterStore:
 
     async def close(self) -> None:
         """Let go of all nodes."""
-        for task in (self._follower, *self._leaving):
+        for task in (self._follower, *self._background):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])

@@ -33,6 +33,9 @@ def test_a_refusal_names_the_limit_and_when_to_come_back(gateway: Gateway) -> No
     assert problem["type"] == "urn:gatectl:error:rate-limited"
     assert problem["limit"] == "pro-plan"
     assert "pro-plan" in problem["detail"]
+    assert problem["retry_after"] == int(refused.headers["retry-after"])
+    assert refused.headers["ratelimit-policy"] == '"pro-plan";q=3;w=3600, "everything";q=100000;w=60'
+    assert refused.headers["ratelimit"].startswith(f'"pro-plan";r=0;t={problem["retry_after"]}, "everything";r=')
     assert refused.headers["x-ratelimit-limit"] == "3"
     assert refused.headers["x-ratelimit-remaining"] == "0"
     assert 0 < int(refused.headers["retry-after"]) <= 2 * 3600  # a sliding window empties over the next one

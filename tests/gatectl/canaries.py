@@ -14,6 +14,10 @@ SHAPES: tuple[tuple[str, str], ...] = (
     (r"\d+(\.\d+)?(ms|s|m|h|d)", "{n}ms"),
     (r"\d+(B|KiB|MiB)", "{n}B"),
     (r"[0-9a-f.:]+[.:][0-9a-f.:]*/\d+", "127.{b}.0.0/16"),
+    (r"unlimited", "{n}/minute"),
+    (r"\d+ at once", "61{b} at once"),
+    *((rf"\d+/{unit}", f"{{n}}/{unit}") for unit in ("90m", "day", "week", "month")),
+    *((rf"\d+/{unit} burst \d+", f"{{n}}/{unit} burst {{n}}") for unit in ("second", "hour")),
     (r"\d+/\w+", "{n}/second"),
     (r"[0-9a-f]{64}", "{hex}"),
     (r"[A-Za-z0-9+/]{43}=", "{pin}"),
@@ -47,6 +51,8 @@ NUMBERS = {
     "max_error_percent": ("61", "67"),
     "min_requests": ("61", "67"),
     "trusted_proxies": ("7", "9"),
+    "ipv4_prefix": ("16", "17"),
+    "ipv6_prefix": ("61", "67"),
     "repeat": ("613", "617"),
     "expect": ("413", "417"),
     "version": ("1", "1"),
@@ -67,9 +73,10 @@ WORDS = {
     "prefix": ("canary613a", "canary617a"),
     "max_stale": ("61300s", "61700s"),
     "effect": ("deny", "allow"),
+    "time_zone": ("Europe/Paris", "Europe/Rome"),
 }
 """Fields that take one of a few words."""
-FIXED = {"per", "present", "local", "insecure_skip_verify", "any", "all", "where"}
+FIXED = {"per", "present", "local", "insecure_skip_verify", "any", "all", "where", "instead_of"}
 """Values that nothing else could stand for here, or that never come from the environment."""
 
 
@@ -100,7 +107,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
 def spec() -> dict[str, Any]:
     """Everything that can be written, with enough rivals left that any one value may change. To be copied."""
     data: dict[str, Any] = data_of(EVERYTHING)
-    data["rate_limits"][0]["routes"] = ["exact"]
+    data["rate_limits"][0]["routes"] = ["exact", "template"]
     data["routes"].append({"name": "last", "match": {"path": "/last"}, "upstream": "dns", "access": "public"})
     data["authentication"]["forward_credentials"] = True
     del data["roles"]  # names that are declared could not be others
@@ -123,6 +130,7 @@ def canaries() -> list[Canary]:
 def _pair(field: str, path: tuple[str | int, ...], value: Any, number: int) -> tuple[str, str] | None:
     fixed = field in FIXED or (path[0] == "rate_limits" and field == "routes")
     fixed |= field == "key" and path[0] == "development"
+    fixed |= field == "algorithm" and value not in WORDS["algorithm"]
     fixed |= field in {"load_balancing", "hash_by"} and path[1] != "least"
     if fixed:
         return None
@@ -162,6 +170,9 @@ def planted(*chosen: Canary) -> dict[str, Any]:
             for limit in data["rate_limits"]:
                 if "routes" in limit:
                     limit["routes"] = [place[last] if one == was else one for one in limit["routes"]]
+        if canary.path[0] == "rate_limits" and last == "name":
+            for limit in data["rate_limits"]:
+                limit["instead_of"] = [place[last] if one == was else one for one in limit.get("instead_of", [])]
         if canary.path[:2] == ("development", "keys") and last == "user":
             data["development"]["requests"][0]["key"] = place[last]
     return data

@@ -62,6 +62,24 @@ SPEC: dict[str, Any] = {
         {"name": "each", "per": ["user"], "limit": "100/minute", "when": {"plan": ["free", "trial"]}},
         {"name": "few", "per": ["user"], "limit": "10/minute", "routes": ["admin", "orders"]},
         {"name": "gentle", "per": ["user"], "limit": "10/second", "adaptive": GENTLE},
+        {
+            "name": "rich",
+            "per": ["user"],
+            "limit": ["100/minute burst 20", "900/hour"],
+            "plans": {"pro": "200/minute burst 30"},
+            "algorithm": "token_bucket",
+            "exempt": {"role": ["admin"]},
+            "count_refused": True,
+            "routes": ["orders"],
+        },
+        {
+            "name": "charged",
+            "per": ["user"],
+            "limit": "100/minute",
+            "response_cost": {"status": {"4xx": 3, "401": 5}, "size": "1KiB"},
+            "routes": ["orders"],
+        },
+        {"name": "at-once", "per": ["user"], "limit": "5 at once", "algorithm": "concurrency", "routes": ["orders"]},
     ],
     "rate_limiting": {"when_redis_is_away": "deny"},
 }
@@ -121,6 +139,8 @@ def opens(what: str, message: str) -> list[str]:
 ADMIN_RULE = {"methods": ["GET", "POST"], "roles": ["admin"]}
 OWN_RULE = {"roles": ["a"], "where": "path.tenant == user.tenant"}
 FIRMER = opens('rate limit "gentle"', "it gives way less, or later, while what is behind it is in trouble")
+MORE_FOR_A_PLAN = "it admits more than before for a plan"
+CHEAPER = "a request counts for less on a route"
 MORE = "it admits more than before, at once or over time"
 MORE_REQUESTS = opens("abuse", "an address may send more than before, at once or over time")
 MORE_GUESSES = opens("abuse", "more failures to authenticate are borne, or from more addresses")

@@ -18,6 +18,7 @@ from ratelimit_svc import policy as limits
 from tests.gatectl.specs import MINIMAL, bundle, route, spec, text
 
 HOSTS = ["x.example", "a.x.example", "*.x.example", "*.a.x.example", "y.example"]
+LIMITS = "envoy.filters.http.ratelimit"
 FILTER = "envoy.filters.http.ext_authz"
 
 
@@ -106,7 +107,8 @@ def test_every_route_tells_who_it_is_and_which_revision_chose_it(read: Spec) -> 
         assert context == {authz.ROUTE_KEY: one["name"], authz.REVISION_KEY: rendered.revision}
         assert one["name"] in policy.routes
         expected = [limit.name for limit in read.rate_limits if limit.routes is None or one["name"] in limit.routes]
-        sent = one["route"].get("rate_limits", [])
+        assert "rate_limits" not in one["route"]
+        sent = one["typed_per_filter_config"].get(LIMITS, {}).get("rate_limits", [])
         assert [limit["actions"][0]["generic_key"]["descriptor_value"] for limit in sent] == expected
         for limit in sent:
             name, revision, *rest = limit["actions"]

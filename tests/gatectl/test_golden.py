@@ -99,9 +99,12 @@ def test_every_limit_of_a_bundle_is_known_to_both_sides() -> None:
         limits = json.loads(files["limits.json"])["limits"]
         for host in json.loads(files["envoy/rds.json"])["resources"][0]["virtual_hosts"]:
             for route in host["routes"]:
-                for limit in route.get("route", {}).get("rate_limits", []):
-                    entries = [action.get("generic_key") or action["metadata"] for action in limit["actions"]]
+                own = route.get("typed_per_filter_config", {}).get("envoy.filters.http.ratelimit", {})
+                for limit in own.get("rate_limits", []):
+                    entries = [next(iter(action.values())) for action in limit["actions"]]
                     keys = [entry["descriptor_key"] for entry in entries]
                     rule = limits[entries[0]["descriptor_value"]]
                     ended = ENDED if limit.get("apply_on_stream_done") else ()
-                    assert keys == ["limit", "revision", *rule["per"], *rule["when"], *ended]
+                    chosen = (*rule["per"], *rule["when"], *rule["exempt"], *(["plan"] if rule["plans"] else []))
+                    lease = ["lease"] if rule["algorithm"] == "concurrency" else []
+                    assert keys == ["limit", "revision", *dict.fromkeys(chosen), *lease, *ended]

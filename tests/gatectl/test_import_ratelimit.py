@@ -126,7 +126,7 @@ def test_the_limits_lie_over_a_spec(tmp_path: Path) -> None:
     made = import_ratelimit("c.yaml", f"domain: d\ndescriptors: [{{key: user, {HOUR}}}]", {})
     (tmp_path / "limits.yaml").write_text(made.text)
     spec, _ = load([str(SPEC), str(tmp_path / "limits.yaml")], {})
-    assert [(limit.name, limit.per, limit.limit.requests) for limit in spec.rate_limits if limit.name == "user"] == [
+    assert [(limit.name, limit.per, limit.limit[0].requests) for limit in spec.rate_limits if limit.name == "user"] == [
         ("user", ("user",), 5)
     ]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from gatectl.fields import Rate
 from gatectl.lint.rules.tighter import never_first
 from gatectl.spec.model import RateLimit
+from gatectl.spec.model.allowance import Allowance
 from ratelimit_svc.algorithms import ALGORITHMS
 from ratelimit_svc.store import Charge, Terms
 
@@ -23,7 +23,7 @@ def limit(
 ) -> RateLimit:
     when = {"role": roles} if roles else {}
     return RateLimit.model_construct(
-        name="x", per=per, limit=Rate(requests, window), algorithm=algorithm, routes=routes, when=when
+        name="x", per=per, limit=(Allowance(requests, window),), algorithm=algorithm, routes=routes, when=when
     )
 
 
@@ -61,7 +61,7 @@ class Counters:
     def __init__(self, one: RateLimit) -> None:
         self._spec = one
         self._algorithm = ALGORITHMS[one.algorithm]
-        self._charge = Charge("", Terms(one.algorithm, *one.limit), 1)
+        self._charge = Charge("", Terms(one.algorithm, *one.limit[0][:2]), 1)
         self._states: dict[tuple[str, ...], Any] = {}
 
     def has_room(self, request: Request, now: int) -> bool | None:

@@ -70,6 +70,22 @@ async def test_a_call_about_several_slots_takes_in_all_or_in_none(stores):
     assert [await used(stores[0], one) for one in free] == [1] * 4
 
 
+async def test_a_frozen_node_is_waited_for_in_time_and_what_the_others_took_is_given_back(cluster, open_store):
+    store, loop = await open_store(cluster.url, 0.15), asyncio.get_running_loop()
+    well, frozen = charge(50, on(cluster, cluster.masters[0])), charge(50, on(cluster, cluster.masters[1]))
+    assert (await store.decide([well, frozen])).allowed
+    cluster.masters[1].freeze()
+    try:
+        started = loop.time()
+        with pytest.raises(StoreUnavailableError):
+            await store.decide([well, frozen])
+        assert loop.time() - started < 0.15 + 0.15
+        await asyncio.to_thread(until, lambda: cluster.masters[0].ask("GET", well.key).endswith(" 1"))
+        assert (await store.decide([well])).allowed
+    finally:
+        cluster.masters[1].thaw()
+
+
 async def test_what_is_charged_even_to_a_refused_call_stays_charged(stores):
     always, full = charge(50)._replace(mode="always"), charge(0)
     assert not (await stores[0].decide([always, full])).allowed

@@ -1,5 +1,6 @@
 """ShouldRateLimit over real gRPC, on a real server: what Envoy gets for what it sends."""
 
+import asyncio
 import contextlib
 
 import grpc
@@ -7,9 +8,11 @@ import grpc.aio
 import pytest
 from envoy.service.ratelimit.v3 import rls_pb2, rls_pb2_grpc
 from google.protobuf.unknown_fields import UnknownFieldSet
+from prometheus_client import REGISTRY
 
 from audit.reading import Question, search
-from ratelimit_svc.policy import Policy
+from ratelimit_svc.envoy_api import varint
+from ratelimit_svc.policy import Limit, Policy, Rate
 from ratelimit_svc.server import WORKER
 from ratelimit_svc.settings import SETTINGS
 from serving import settings
@@ -25,6 +28,11 @@ LIMITS = {
     "none": a_limit(0, 60_000, algorithm="fixed_window"),
     "minutes": a_limit(9, 300_000),
     "fraction": a_limit(9, 1500),
+    "log": a_limit(9, 60_000, algorithm="sliding_log"),
+    "leases": a_limit(2, 60_000, algorithm="concurrency"),
+    "quota": Limit(
+        algorithm="quota", rates=(Rate(requests=9, window_ms=30 * 86_400_000, period="month"),), per=("user",)
+    ),
 }
 
 
@@ -50,6 +58,22 @@ async def stub(book, server, tmp_path):
     await server.command("FLUSHALL")
     async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path) as stub:
         yield stub
+
+
+async def test_a_refused_call_reaches_redis_once_and_a_flush_is_noticed(stub, server):
+    def asked():
+        return REGISTRY.get_sample_value("ratelimit_denied_again_total")
+
+    before = asked()
+    codes = [(await stub.ShouldRateLimit(call(("two", "user", "user:alice")))).overall_code for _ in range(6)]
+    assert codes == [OK, OK, OVER, OVER, OVER, OVER]
+    assert asked() - before == 3
+    async with asyncio.timeout(10):
+        while await server.command("KEYS", "gatectl:rl:{g}:processes") == []:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.01)
+        await server.command("FLUSHALL")
+        while (await stub.ShouldRateLimit(call(("two", "user", "user:alice")))).overall_code == OVER:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
 
 
 async def test_a_refused_call_is_in_the_audit_trail_and_no_other(book, server, tmp_path):
@@ -105,7 +129,10 @@ async def test_a_call_within_its_limits_gets_everything_the_client_and_the_log_n
     assert two.current_limit.unit == RateLimit.DAY
     assert 0 < two.duration_until_reset.ToMilliseconds() <= YEAR
     assert (many.current_limit.requests_per_unit, many.limit_remaining) == (2**32 - 1, 2**32 - 1)
-    assert headers(response).keys() == {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+    assert (
+        headers(response)["ratelimit-policy"] == f'"two";q=2;w={YEAR // 1000}, "many";q={10**15 - 1};w={YEAR // 1000}'
+    )
+    assert "retry-after" not in headers(response)
     assert headers(response)["x-ratelimit-remaining"] == "1"
     assert metadata(response) == {"limit": "-", "decision": "ok"}
 
@@ -120,6 +147,7 @@ async def test_a_call_over_a_limit_is_told_which_and_when_to_come_back(stub):
     told = headers(response)
     assert (told["x-ratelimit-limit"], told["x-ratelimit-remaining"]) == ("2", "0")
     assert int(told["retry-after"]) >= 1
+    assert response.dynamic_metadata.fields.pop("retry_after").number_value == int(told["retry-after"])
     assert metadata(response) == {
         "limit": "two",
         "decision": "over_limit",
@@ -130,7 +158,7 @@ async def test_a_call_over_a_limit_is_told_which_and_when_to_come_back(stub):
 @pytest.mark.parametrize(
     ("name", "unit", "multiplier"),
     [("two", RateLimit.DAY, 365), ("minutes", RateLimit.MINUTE, 5), ("none", RateLimit.MINUTE, None),
-     ("fraction", RateLimit.SECOND, 2)],
+     ("fraction", RateLimit.SECOND, 2), ("quota", RateLimit.MONTH, None)],
 )  # fmt: skip
 async def test_any_window_is_told_as_a_multiple_of_a_unit(stub, name, unit, multiplier):
     (status,) = (await stub.ShouldRateLimit(call((name, "user", "alice")))).statuses
@@ -174,6 +202,67 @@ async def test_a_look_charges_nothing_and_says_when_nothing_is_left(stub):
     assert (await stub.ShouldRateLimit(look)).overall_code == OVER
 
 
+def overridden(name, requests, unit, multiplier=None):
+    """A call whose descriptor brings a limit of its own."""
+    request = call((name, "user", "alice"))
+    request.descriptors[0].limit.requests_per_unit, request.descriptors[0].limit.unit = requests, unit
+    if multiplier is not None:
+        request.descriptors[0].limit.MergeFromString(b"\x18" + varint(multiplier))  # unit_multiplier, field 3
+    if name == "leases":
+        request.descriptors[0].entries.add(key="lease", value="a request")
+    return request
+
+
+def given_back(*descriptors):
+    """A call that gives its hits back (is_negative_hits, field 4)."""
+    request = call(*descriptors)
+    for descriptor in request.descriptors:
+        descriptor.MergeFromString(b"\x20\x01")
+    return request
+
+
+@pytest.mark.parametrize(
+    ("requests", "unit", "multiplier", "told"),
+    [
+        (1, RateLimit.HOUR, None, (RateLimit.HOUR, {})),
+        (1, RateLimit.MINUTE, 5, (RateLimit.MINUTE, {4: 5})),
+        (1, RateLimit.MONTH, None, (RateLimit.DAY, {4: 30})),
+        (2**32 - 1, RateLimit.YEAR, 1, (RateLimit.DAY, {4: 365})),
+        (0, RateLimit.SECOND, None, (RateLimit.SECOND, {})),
+    ],
+)
+async def test_a_limit_that_comes_with_a_descriptor_holds_instead_of_the_limits_own(
+    stub, requests, unit, multiplier, told
+):
+    answers = [await stub.ShouldRateLimit(overridden("two", requests, unit, multiplier)) for _ in range(4)]
+    assert [answer.overall_code for answer in answers] == [OK] * min(requests, 4) + [OVER] * (4 - min(requests, 4))
+    limit = answers[0].statuses[0].current_limit
+    assert (limit.unit, {field.field_number: field.data for field in UnknownFieldSet(limit)}) == told
+    assert limit.requests_per_unit == requests
+
+
+async def test_hits_that_are_given_back_are_there_again_and_never_more_than_were_taken(stub):
+    two = call(("two", "user", "alice"), hits_addend=2)
+    assert (await stub.ShouldRateLimit(two)).overall_code == OK
+    assert (await stub.ShouldRateLimit(two)).overall_code == OVER
+    answer = await stub.ShouldRateLimit(given_back(("two", "user", "alice", 1)))
+    assert (answer.overall_code, answer.statuses[0].limit_remaining) == (OK, 1)
+    assert (await stub.ShouldRateLimit(given_back(("two", "user", "alice", 2**64 - 1)))).overall_code == OK
+    assert [(await stub.ShouldRateLimit(two)).overall_code for _ in range(2)] == [OK, OVER]
+
+
+async def test_requests_at_a_time_are_told_without_a_unit(stub):
+    answers = []
+    for lease in ("a", "b", "c"):
+        request = call(("leases", "user", "alice"))
+        request.descriptors[0].entries.add(key="lease", value=lease)
+        answers.append(await stub.ShouldRateLimit(request))
+    limit = answers[0].statuses[0].current_limit
+    assert (limit.requests_per_unit, limit.unit) == (2, RateLimit.UNKNOWN)
+    assert [answer.overall_code for answer in answers] == [OK, OK, OVER]
+    assert metadata(answers[2])["detail"] == 'limit "leases" allows 2 requests at a time; try again in 1 s'
+
+
 def malformed():
     request = call(("two", "user", "alice"))
     del request.descriptors[0].entries[1]
@@ -190,6 +279,16 @@ def malformed():
         malformed(),
         call(("two", "user", "alice"), ("nobody", "user", "alice")),
         call(*[("two", "user", "alice")] * 257),
+        call(("leases", "user", "alice")),
+        overridden("two", 9, RateLimit.UNKNOWN),
+        overridden("two", 9, 99),
+        overridden("two", 9, RateLimit.SECOND, 0),
+        overridden("two", 9, RateLimit.SECOND, 2**32 - 1),
+        overridden("two", 9, RateLimit.SECOND, 2**64 - 1),
+        overridden("two", 9, RateLimit.YEAR, 2),
+        overridden("log", 10_001, RateLimit.SECOND),
+        overridden("leases", 9, RateLimit.SECOND),
+        overridden("quota", 9, RateLimit.MONTH),
     ],
 )
 async def test_a_wrong_call_is_an_error_that_repeats_none_of_it(stub, request_):

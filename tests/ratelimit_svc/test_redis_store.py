@@ -8,15 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from ratelimit_svc.algorithms import ALGORITHMS
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.policy import BUCKETS
 from ratelimit_svc.redis import open_store as store_at
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_location import parse
 
 YEAR = 365 * 86_400_000
-ALGORITHMS = ("fixed_window", "sliding_window")
+WINDOWS = ("fixed_window", "sliding_window")
 _numbers = itertools.count()
 
 
@@ -25,8 +27,18 @@ def fresh() -> str:
     return f"gatectl:rl:{{test}}:{next(_numbers)}"
 
 
-def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR) -> Terms:
-    return Terms(algorithm, requests, window_ms)
+def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR, burst: int | None = None) -> Terms:
+    """Terms that hold for the length of a test, and a bucket that is full at its beginning."""
+    if algorithm == "quota":
+        return Terms(algorithm, requests, 31 * 86_400_000, None, "month", "Asia/Kathmandu")
+    if algorithm in BUCKETS and burst is None:
+        burst = max(1, requests)
+    return Terms(algorithm, requests, window_ms, burst)
+
+
+def asks(terms: Terms, hits: int, key: str = "") -> Charge:
+    """By a request of its own."""
+    return Charge(key or fresh(), terms, hits, lease=f"request {next(_numbers)}")
 
 
 def round_trips() -> float:
@@ -34,8 +46,12 @@ def round_trips() -> float:
 
 
 limits = st.builds(
-    limit, st.integers(0, 12), st.sampled_from(ALGORITHMS), st.sampled_from([1, 2, 3, 5, 8, 30, 1000, YEAR])
-)
+    limit,
+    st.integers(0, 12),
+    st.sampled_from(list(ALGORITHMS)),
+    st.sampled_from([1, 2, 3, 5, 8, 30, 1000, YEAR]),
+    st.none() | st.integers(1, 30),
+).map(lambda terms: terms if terms.algorithm in BUCKETS else terms._replace(burst=None))
 addends = st.one_of(st.integers(0, 4), st.sampled_from([2**32 - 1, 2**53, MAX_HITS]))
 modes = st.sampled_from(["take", "take", "take", "shadow", "always", "add", "give_back"])
 
@@ -43,10 +59,14 @@ modes = st.sampled_from(["take", "take", "take", "shadow", "always", "add", "giv
 @given(
     counters=st.lists(limits, min_size=1, max_size=4),
     calls=st.lists(
-        st.dictionaries(st.integers(0, 3), st.tuples(addends, modes), min_size=1, max_size=4), min_size=1, max_size=40
+        st.dictionaries(
+            st.integers(0, 3), st.tuples(addends, modes, st.sampled_from("abcdef")), min_size=1, max_size=4
+        ),
+        min_size=1,
+        max_size=40,
     ),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters, calls):
     store = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1))
     now_ms = 0
@@ -63,9 +83,7 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
 
 
 @given(
-    rule=st.builds(
-        limit, st.integers(0, 40), st.sampled_from(ALGORITHMS), st.sampled_from([7, 1000, 86_400_000, YEAR])
-    ),
+    rule=st.builds(limit, st.integers(0, 40), st.sampled_from(WINDOWS), st.sampled_from([7, 1000, 86_400_000, YEAR])),
     age=st.integers(-1, 3),
     counts=st.tuples(st.integers(0, 40), st.integers(0, 40)),
     hits=st.integers(0, 20),
@@ -86,7 +104,7 @@ async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server
         await store.close()
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", WINDOWS)
 @pytest.mark.parametrize("ahead", [1, 7])
 async def test_a_server_clock_that_went_back_frees_nothing(server, open_store, algorithm, ahead):
     store, key, rule = await open_store(server.url), fresh(), limit(10, algorithm)
@@ -101,10 +119,11 @@ async def test_a_server_clock_that_went_back_frees_nothing(server, open_store, a
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_of_n_plus_100_concurrent_calls_over_two_replicas_exactly_n_are_admitted(server, open_store, algorithm):
     replicas = [await open_store(server.url), await open_store(server.url)]
-    charges = [Charge(fresh(), limit(150, algorithm), 1), Charge(fresh(), limit(1000, algorithm), 1)]
-    verdicts = await asyncio.gather(*(replicas[number % 2].decide(charges) for number in range(250)))
+    keys, tight, wide = (fresh(), fresh()), limit(150, algorithm), limit(1000, algorithm)
+    calls = [[asks(tight, 1, keys[0]), asks(wide, 1, keys[1])] for _ in range(250)]
+    verdicts = await asyncio.gather(*(replicas[number % 2].decide(call) for number, call in enumerate(calls)))
     assert sum(verdict.allowed for verdict in verdicts) == 150
-    room = [reading.room for reading in (await replicas[0].decide([c._replace(hits=0) for c in charges])).readings]
+    room = [reading.room for reading in (await replicas[0].decide([c._replace(hits=0) for c in calls[0]])).readings]
     assert room == [0, 850]
 
 
@@ -146,7 +165,7 @@ async def test_calls_after_a_call_that_fails_in_the_same_batch_get_their_own_ans
     assert [isinstance(answer, StoreUnavailableError) for answer in answers] == [True, False, True, False]
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", WINDOWS)
 @pytest.mark.parametrize(
     ("requests", "hits", "allowed"),
     [

@@ -41,7 +41,8 @@ def test_the_course_of_an_allowed_request(spec: str) -> None:
     ]
     assert told["access"]["shadow"] is None
     assert [(limit["name"], limit["applies"], limit["why"]) for limit in told["limits"]] == [
-        ("gold", False, "the caller has no plan")
+        ("gold", False, "the caller has no plan"),
+        ("strict", False, "is for other routes"),
     ]
     upstream = told["upstream"]
     assert (upstream["name"], upstream["reached"], upstream["path"]) == ("u", True, "/own/red?x=1")

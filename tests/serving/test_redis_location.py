@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.connection import parse_url
 
 from serving.redis_location import Location, Login, parse
 
@@ -64,6 +65,18 @@ def test_what_is_no_such_url_is_refused_without_repeating_it(url: str) -> None:
 def test_any_text_is_a_location_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert str(parse(text))
+
+
+@given(
+    st.from_regex(
+        r"redis://([\w.%-]{0,4}:[\w.-]{1,4}@)?[a-z0-9.-]{1,9}(:[1-9][0-9]{0,3})?(/[0-9]{1,4})?", fullmatch=True
+    )
+)
+def test_of_one_server_a_url_means_what_it_means_to_redis_py(url: str) -> None:
+    location, theirs = parse(url), parse_url(url)
+    assert location.addresses == ((theirs["host"], theirs.get("port", 6379)),)
+    assert location.database == theirs.get("db", 0)
+    assert (location.login.username, location.login.password) == (theirs.get("username"), theirs.get("password"))
 
 
 @given(st.text(min_size=1, alphabet=st.characters(exclude_categories=("Cs",))))

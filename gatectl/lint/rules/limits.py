@@ -6,7 +6,10 @@ from gatectl.diagnostics import Location
 from gatectl.lint.rule import Found, Rule
 from gatectl.lint.rules.tighter import never_first
 from gatectl.lint.subject import Subject, Thing, rules_of
+from gatectl.spec.holding import holding
+from gatectl.spec.model import RateLimit
 
+_ATTRIBUTE, _HEADER = "attribute.", "header."
 _OF_ONE_CALLER = {"user", "client_address"}
 """What keeps anonymous callers apart: a limit per user counts them by address."""
 
@@ -19,7 +22,7 @@ def _nowhere(subject: Subject) -> Iterator[Found]:
 
 def _refuses_all(subject: Subject) -> Iterator[Found]:
     for index, limit in enumerate(subject.spec.rate_limits):
-        if limit.limit.requests == 0:
+        if any(one.requests == 0 for one in limit.limit):
             text = "refuses every request that it counts"
             yield Found(subject.limit(index), text, _at(subject, index, "limit"))
 
@@ -36,7 +39,7 @@ def _for_nobody(subject: Subject) -> Iterator[Found]:
         routes = names.values() if limit.routes is None else [names[name] for name in limit.routes]
         for dimension, values in limit.when.items():
             at = _at(subject, index, "when", dimension)
-            if not subject.can_have[dimension]:
+            if not _can_have(subject, dimension):
                 yield Found(subject.limit(index), f"is for callers with a {dimension}, and no caller has one", at)
             elif dimension == "role" and routes:
                 rules = [rule for route in routes for rule in rules_of(route)]
@@ -57,12 +60,41 @@ def _shared_counter(subject: Subject) -> Iterator[Found]:
 
 
 def _constant(subject: Subject) -> Iterator[Found]:
-    can_have = {**subject.can_have, "api_key": subject.spec.authentication.api_keys is not None}
     for index, limit in enumerate(subject.spec.rate_limits):
         for position, dimension in enumerate(limit.per):
-            if not can_have.get(dimension, True):
+            if not _can_have(subject, dimension):
                 text = f"counts by {dimension}, and no caller has one: they all share its counter"
                 yield Found(subject.limit(index), text, _at(subject, index, "per", position))
+
+
+def _can_have(subject: Subject, dimension: str) -> bool:
+    """Whether any caller can have a value of a dimension."""
+    if dimension.startswith(_ATTRIBUTE):
+        return subject.can_have[""] or dimension.removeprefix(_ATTRIBUTE) in subject.can_have
+    return {**subject.can_have, "api_key": subject.can_have[""]}.get(dimension, True)
+
+
+def _evaded(subject: Subject) -> Iterator[Found]:
+    for index, limit in enumerate(subject.spec.rate_limits):
+        chosen = [(position, one) for position, one in enumerate(limit.per) if one.startswith(_HEADER)]
+        for _, route in subject.routes if chosen else ():
+            there = holding(subject.spec.rate_limits, route.name)
+            if limit in there and not any(map(_backs, there)):
+                position, dimension = chosen[0]
+                text = f"counts by {dimension}, and whoever sends another value each time is never refused"
+                yield Found(subject.limit(index), text, _at(subject, index, "per", position))
+                break
+
+
+def _backs(limit: RateLimit) -> bool:
+    """Whether a limit holds every caller, whatever he sends."""
+    return limit.enforce and not limit.when and not any(one.startswith(_HEADER) for one in limit.per)
+
+
+def _not_enforced(subject: Subject) -> Iterator[Found]:
+    for index, limit in enumerate(subject.spec.rate_limits):
+        if not limit.enforce:
+            yield Found(subject.limit(index), "counts, and refuses nobody", _at(subject, index, "enforce"))
 
 
 def _fails_open(subject: Subject) -> Iterator[Found]:
@@ -170,5 +202,27 @@ RULES: tuple[Rule, ...] = (
         "It has nothing to decide about.",
         "Add `rate_limits`, or take it out.",
         _without_limits,
+    ),
+    Rule(
+        "GL028",
+        "limit-by-header-only",
+        "warning",
+        "security",
+        2,
+        "a limit counts by a header, and nothing holds who changes it",
+        "Clients choose their headers: with another value in each request there is always a fresh counter.",
+        "Add a limit that counts `per: [user]` or `per: [client_address]` on the same routes.",
+        _evaded,
+    ),
+    Rule(
+        "GL029",
+        "limit-not-enforced",
+        "info",
+        "hygiene",
+        0,
+        "a limit is counted and not enforced",
+        "Good for finding the right number, and easily forgotten.",
+        "Take out `enforce: false` when the number is right.",
+        _not_enforced,
     ),
 )

@@ -25,7 +25,7 @@ from gatectl.spec.model.authentication import (
     TokenRevocation,
 )
 from gatectl.spec.model.development import Development, DevelopmentKey, Process, Try
-from gatectl.spec.model.limits import Adaptive, RateLimit, RateLimiting
+from gatectl.spec.model.limits import Adaptive, RateLimit, RateLimiting, ResponseCost
 from gatectl.spec.model.listener import Listener, ListenerTls
 from gatectl.spec.model.routes import Cors, HeaderMatch, HeaderMatcher, Headers, Match, Route
 from gatectl.spec.model.section import Section
@@ -70,6 +70,7 @@ __all__ = [
     "Process",
     "RateLimit",
     "RateLimiting",
+    "ResponseCost",
     "Retries",
     "RetryOn",
     "Role",

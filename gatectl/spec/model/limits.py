@@ -1,10 +1,11 @@
 """How much a caller may have."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from gatectl.fields import Duration, Name, Omittable, RateField
+from gatectl.fields import Duration, Name, Omittable, Size, Text, TimeZone
+from gatectl.spec.model.allowance import AllowancesField
 from gatectl.spec.model.section import Section
 from ratelimit_svc.policy import Algorithm as LimitAlgorithm
 from ratelimit_svc.policy import Dimension, OnStoreFailure
@@ -27,6 +28,30 @@ class Adaptive(Section):
     """Requests of everybody under way at once, on average over a second."""
 
 
+Trait = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(user|role|plan|api_key|client_address|attribute\.[a-z][a-z0-9_]{0,62}|header\.[a-z0-9!#$%&'*+.^`|~-]{1,128})$"
+    ),
+]
+"""What a caller may be chosen by."""
+ProvenTrait = Annotated[
+    str, StringConstraints(pattern=r"^(user|role|plan|api_key|client_address|attribute\.[a-z][a-z0-9_]{0,62})$")
+]
+"""What a caller may be spared for: never a header, which anybody may send."""
+_Values = Annotated[tuple[Text, ...], Field(min_length=1)]
+_Status = Annotated[str, StringConstraints(pattern="^[1-5]([0-9]{2}|xx)$")]
+
+
+class ResponseCost(Section):
+    """What a response costs, charged when its stream has ended; a request then costs nothing."""
+
+    status: dict[_Status, Annotated[int, Field(ge=0, le=1_000_000)]] = {}
+    """Hits by code (``"503"``), else by class (``5xx``), else none."""
+    size: Omittable[Size] = None
+    """One hit more for each so many bytes of the body, begun ones too."""
+
+
 class RateLimit(Section):
     """At most ``limit`` for each distinct combination of the ``per`` values.
 
@@ -35,14 +60,32 @@ class RateLimit(Section):
 
     name: Name
     per: Annotated[tuple[Dimension, ...], Field(min_length=1)]
-    limit: RateField
+    limit: AllowancesField
+    plans: dict[Name, AllowancesField] = {}
+    """Instead of ``limit`` for callers with one of these plans."""
     algorithm: LimitAlgorithm = "sliding_window"
+    lease: Omittable[Duration] = None
+    """Of requests at a time: after so long one counts no more, even if its end was never told. Not said: 5m."""
+    response_cost: Omittable[ResponseCost] = None
     adaptive: Omittable[Adaptive] = None
     routes: Omittable[tuple[Name, ...]] = None
-    when: dict[Literal["role", "plan"], Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
+    instead_of: tuple[Name, ...] = ()
+    """Limits that do not hold on the routes of this one."""
+    when: dict[Trait, _Values] = {}
+    exempt: dict[ProvenTrait, _Values] = {}
+    """Callers for whom it does not hold."""
+    enforce: bool = True
+    """False: it counts, and never refuses."""
+    count_refused: bool = False
+    """Requests that are refused count too."""
 
 
 class RateLimiting(Section):
     """``deny`` refuses (503) while Redis is away, ``allow`` goes on with counters local to each service process."""
 
     when_redis_is_away: OnStoreFailure = "allow"
+    ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = 32
+    ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = 64
+    """Bits of a client's address that are counted by."""
+    time_zone: TimeZone = "UTC"
+    """When a calendar day, week or month of a quota begins."""

@@ -48,6 +48,8 @@ class Cors(Section):
     allow_methods: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
     allow_headers: tuple[HeaderName, ...] = ("authorization", "content-type", "x-api-key")
     expose_headers: tuple[HeaderName, ...] = (
+        "ratelimit",
+        "ratelimit-policy",
         "retry-after",
         "x-ratelimit-limit",
         "x-ratelimit-remaining",
@@ -66,6 +68,8 @@ class Route(Section):
     access: Access
     authentication: Omittable[Accepted] = None
     """Instead of the gateway's ``authentication.any`` or ``.all``."""
+    cost: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    """What a request counts in limits. 0: it is refused when nothing is left, and takes nothing."""
     timeout: Omittable[Duration] = None
     """Overrides the upstream's."""
     rewrite_prefix: Omittable[Path] = None

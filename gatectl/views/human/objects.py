@@ -48,10 +48,21 @@ def _upstreams(out: Console, data: list[dict[str, Any]]) -> None:
 
 def _limits(out: Console, data: list[dict[str, Any]]) -> None:
     rows = (
-        (one["name"], one["limit"], "+".join(one["per"]), one["algorithm"], _words(one["routes"]), one["place"])
+        (
+            one["name"],
+            _allowed(one["limit"]),
+            "+".join(one["per"]),
+            one["algorithm"],
+            _words(one["routes"]),
+            one["place"],
+        )
         for one in data
     )
     _table(out, "NAME LIMIT PER ALGORITHM ROUTES PLACE", rows)
+
+
+def _allowed(limit: str | list[str]) -> str:
+    return limit if isinstance(limit, str) else " and ".join(limit)
 
 
 def _issuers(out: Console, data: list[dict[str, Any]]) -> None:

@@ -95,9 +95,13 @@ def _limits(out: Console, limits: list[dict[str, Any]] | None, answer: dict[str,
     _line(out, "limits", f"{sum(limit['applies'] for limit in limits)} of {len(limits)} count this request")
     for limit in limits:
         mark = _MISS if limit["refused"] else ("✓", "green") if limit["applies"] else ("·", "dim")
-        by = ", ".join(f"{dimension} {value}" for dimension, value in limit["counted_by"].items())
+        by = ", ".join(f"{dimension} {value}" for dimension, value in limit["counted_by"].items()) or "nothing here"
         left = f"; {limit['remaining']} left" if limit["remaining"] is not None else ""
         outcome = "refuses" if limit["refused"] else "has room" if limit["applies"] else limit["why"]
+        if limit["applies"] and not limit["enforced"]:
+            outcome = "only counts"
+        elif limit["applies"] and limit["cost"] != 1:
+            outcome += f" for {limit['cost']} hits"
         _below(out, mark, f"{limit['name']}: {limit['limit']} by {by}: {outcome}{left}", limit["place"])
 
 

@@ -102,6 +102,24 @@ CASES: dict[str, Case] = {
         ),
         (BASE, UNLIMITED),
     ),
+    "GL028": Case(
+        (
+            UNLIMITED + limits("name: x, per: [user, §header.x-team], limit: 9/minute"),
+            UNLIMITED
+            + limits(
+                "name: x, per: [§header.x-team], limit: 9/minute",
+                "name: y, per: [user], limit: 99/minute, enforce: false",
+            ),
+        ),
+        (
+            limits("name: x, per: [user, header.x-team], limit: 9/minute"),
+            UNLIMITED + limits("name: x, per: [header.x-team], limit: 9/minute, routes: []"),
+        ),
+    ),
+    "GL029": Case(
+        (limits("name: x, per: [user], limit: 9/minute, enforce: §false"),),
+        (limits("name: x, per: [user], limit: 9/minute, enforce: true"),),
+    ),
     "GL030": Case(
         (
             upstream("v: {endpoints: [§'api.example.com:80', 'u:80', §'8.8.8.8:80']}"),

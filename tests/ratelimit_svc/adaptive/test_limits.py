@@ -13,9 +13,10 @@ from ratelimit_svc import rules
 from ratelimit_svc.adaptive.law import Figures, Law
 from ratelimit_svc.adaptive.limits import AdaptiveLimits, exchanging, in_force, law_of, stream
 from ratelimit_svc.adaptive.sharing import Levels
+from ratelimit_svc.client_headers import headers as headers_of
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Policy, Rate
+from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Limit, Policy, Rate
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import StoreUnavailableError, Terms
 from tests.ratelimit_svc.adaptive.test_sharing import INTERVAL_MS
@@ -67,7 +68,7 @@ async def test_a_failing_upstream_lowers_its_limit_for_everybody_and_no_other(
         await limiter.decide("g", [ended("breathing", "503"), ended("fixed", "503")])
     await adaptive.exchange()
     decision = await limiter.decide("g", [asked("breathing", "b")])
-    assert dict(decision.headers())["x-ratelimit-limit"] == "12"
+    assert dict(headers_of(decision))["x-ratelimit-limit"] == "12"
     assert (await allows(limiter, "breathing", "c"), await allows(limiter, "fixed", "c")) == (12, 20)
 
 
@@ -174,6 +175,6 @@ def test_without_an_adaptive_limit_nothing_is_held_back_and_redis_is_left_alone(
 
 def test_a_calendar_quota_is_not_adaptive() -> None:
     rate = Rate(requests=1, window_ms=86_400_000, period="day")
-    with pytest.raises(ValueError, match="no calendar periods"):
-        a_limit(1, 1000).model_validate({"rates": [rate], "per": ["user"], "adaptive": ADAPTIVE})
+    with pytest.raises(ValueError, match="is adaptive"):
+        Limit(algorithm="quota", rates=(rate,), per=("user",), adaptive=ADAPTIVE)
     assert Law(floor=0.1, target_ms=200) == LAW
