@@ -32,15 +32,15 @@ def limits(desk: Desk, redis: Server, *words: str) -> Ran:
 
 def test_an_override_is_set_shown_listed_and_taken_away(desk: Desk, redis: Server) -> None:
     said = limits(desk, redis, "set", "alice", "5/second", "50/minute", "--limit", "per-user", "--reason", "too much")
-    assert said.out == "alice has 5/second 50/minute of per-user, within one second\n"
+    assert said.out == "alice has 5/second, 50/minute of per-user, within one second\n"
     [line] = [line for line in limits(desk, redis, "list").out.splitlines() if line.startswith("alice")]
-    assert "per-user  5/second 50/minute" in line
+    assert "per-user  5/second, 50/minute" in line
     assert line.rstrip().endswith("too much")
     by_route, per_user = limits(desk, redis, "show", "alice", "-o", "json").data["limits"]
-    assert (per_user["rates"], per_user["from"], per_user["left"]) == ("5/second 50/minute", "override", [5, 50])
+    assert (per_user["rates"], per_user["from"], per_user["left"]) == ("5/second, 50/minute", "override", [5, 50])
     assert (by_route["rates"], by_route["from"], by_route["left"]) == ("9/second", "limit", None)
     shown = limits(desk, redis, "show", "alice").out
-    assert "per-user  user        5/second 50/minute  5 50  override" in shown
+    assert "per-user  user        5/second, 50/minute  5 50  override" in shown
     gone = limits(desk, redis, "reset", "alice", "--limit", "per-user", "--counters", "-o", "json").data
     assert gone == {"user": "alice", "overrides": ["per-user"], "counters": ["per-user"]}
     assert limits(desk, redis, "list", "-o", "json").data == []

@@ -29,7 +29,9 @@ def set_(
     user: User,
     rates: Annotated[
         list[str],
-        typer.Argument(help="500/minute, several of them, 5 for requests at a time, or unlimited.", metavar="RATE..."),
+        typer.Argument(
+            help="As in the spec: 500/minute, several of them, '5 at once', or unlimited.", metavar="RATE..."
+        ),
     ],
     limit: Annotated[
         list[str],
@@ -65,7 +67,7 @@ def set_(
     found = overrides.chosen(known, limit)
     wanted = [overrides.override(name, each, user, rates, ends, reason) for name, each in found.items()]
     screen, until = view(output), _moment(wanted[0])
-    about = {"user": user, "limits": sorted(found), "rates": " ".join(rates), "ends_at": until, "reason": reason}
+    about = {"user": user, "limits": sorted(found), "rates": ", ".join(rates), "ends_at": until, "reason": reason}
     with act(state_dir, "limits.set", screen.progress, gateway=ring.gateway, **about):
         overrides.put(ring.redis_url, ring.gateway, wanted)
     screen.result("limits-set", [_shown(one, known) for one in wanted])
