@@ -1,6 +1,5 @@
 """Overrides of limits for single users in Redis: what ratelimit_svc follows, written here."""
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,21 +8,14 @@ from typing import NamedTuple, cast
 
 from gatectl.compiler.limits import compile_limits
 from gatectl.diagnostics import GatectlError
-from gatectl.fields import Rate as WrittenRate
-from gatectl.fields import parse_duration, parse_rate, write_rate
+from gatectl.fields import parse_duration
 from gatectl.runtime.redis_connection import connected
 from gatectl.spec.load import load
+from gatectl.spec.model import allowance
 from ratelimit_svc import peek
 from ratelimit_svc import policy as limits
 from ratelimit_svc.overrides import MAX_RECORDS, Override, Record, Restart, caller, faults, read, redis_key, version_key
 from ratelimit_svc.policy import Limit, Rate
-
-UNLIMITED = "unlimited"
-_COUNT = re.compile(r"([0-9]{1,16})(?:/(day|week|month))?")
-_PERIODS: dict[str, tuple[int, limits.Period]] = {"day": (1, "day"), "week": (7, "week"), "month": (31, "month")}
-_DAY_MS = 86_400_000
-_TAKES = {"concurrency": "a number, such as 5", "quota": "requests per day, week or month, such as 1000/day"}
-"""What is no rate of requests in a time."""
 
 _WRITE = """
 local gone = tonumber(ARGV[3])
@@ -52,14 +44,19 @@ def known_limits(state_dir: Path, files: Sequence[str]) -> dict[str, Limit]:
         ) from None
 
 
-def chosen(known: dict[str, Limit], names: Sequence[str]) -> dict[str, Limit]:
-    """The named limits; without names all that count by user. Raises GatectlError (usage) for any other."""
-    by_user = {name: limit for name, limit in known.items() if "user" in limit.per}
+def by_user(known: Mapping[str, Limit]) -> dict[str, Limit]:
+    """The limits that count by user, in order of their names."""
+    return {name: limit for name, limit in sorted(known.items()) if "user" in limit.per}
+
+
+def chosen(known: Mapping[str, Limit], names: Sequence[str]) -> dict[str, Limit]:
+    """The named limits, no others. Raises GatectlError (usage) for one that does not count by user."""
+    found = by_user(known)
     for name in names:
-        if name not in by_user:
+        if name not in found:
             why = "does not count by user" if name in known else "is not there"
-            raise GatectlError(f'limit "{name}" {why}; by user: {", ".join(sorted(by_user)) or "none"}', 64)
-    return {name: by_user[name] for name in names or sorted(by_user)}
+            raise GatectlError(f'limit "{name}" {why}; by user: {", ".join(found) or "none"}', 64)
+    return {name: found[name] for name in names}
 
 
 def override(
@@ -67,7 +64,7 @@ def override(
 ) -> Override:
     """What to hold a user to from now on. Raises GatectlError (usage) when the limit cannot count by it."""
     now = datetime.now(UTC)
-    held = () if list(rates) == [UNLIMITED] else tuple(_rate(limit, text) for text in rates)
+    held = _rates(limit, rates)
     wrong = faults(limit, held)
     if wrong:
         raise GatectlError(f'limit "{name}" is a {limit.algorithm}: {wrong[0]}', 64)
@@ -90,36 +87,30 @@ def restart(name: str, user: str) -> Restart:
         raise GatectlError("a user has a name of up to 512 characters", 64) from None
 
 
-def _rate(limit: Limit, text: str) -> Rate:
-    """A rate as the limit's algorithm counts: of requests at a time a number, of a quota a calendar period."""
-    takes = _TAKES.get(limit.algorithm, "requests per second, minute, hour, day or duration, such as 500/minute")
-    match = _COUNT.fullmatch(text)
+def _rates(limit: Limit, texts: Sequence[str]) -> tuple[Rate, ...]:
+    """What is written as in the spec, as the limit's algorithm counts."""
     try:
-        if limit.algorithm == "concurrency" and match is not None and match[2] is None:
-            own = next((rate for rates in (limit.rates, *limit.plans.values()) for rate in rates), None)
-            # the window is that of the limit: with another one it would be another counter
-            return Rate(requests=int(match[1]), window_ms=own.window_ms if own is not None else _DAY_MS)
-        if limit.algorithm == "quota" and match is not None and match[2] is not None:
-            days, period = _PERIODS[match[2]]
-            return Rate(requests=int(match[1]), window_ms=days * _DAY_MS, period=period)
-        if limit.algorithm not in _TAKES:
-            return Rate(**parse_rate(text)._asdict())
+        parsed = allowance.parse(texts[0] if len(texts) == 1 else texts)
+    except ValueError as error:
+        raise GatectlError(f"{', '.join(texts)}: {error}", 64) from None
+    at_once = limit.algorithm == "concurrency"
+    if any((one.word == allowance.AT_ONCE) != at_once for one in parsed):
+        takes = "requests at once, such as '5 at once'" if at_once else "requests in a time, such as 500/minute"
+        raise GatectlError(f"the limit is a {limit.algorithm}: it takes {takes}", 64)
+    # of requests at once the window is that of the limit: with another one it would be another counter
+    own = next((rate for rates in (limit.rates, *limit.plans.values()) for rate in rates), None)
+    lease_ms = own.window_ms if own is not None else None
+    try:
+        return tuple(allowance.rate(one, limit.algorithm, lease_ms) for one in parsed)
     except ValueError:
-        pass
-    raise GatectlError(f"{text!r} is no rate of a {limit.algorithm}: it takes {takes}, or `unlimited`", 64)
+        raise GatectlError(f"{', '.join(texts)}: such a number cannot be counted", 64) from None
 
 
 def written(limit: Limit | None, rates: Iterable[Rate]) -> str:
-    """Rates as they are given on the command line."""
-    words = [
-        str(rate.requests)
-        if limit is not None and limit.algorithm == "concurrency"
-        else f"{rate.requests}/{rate.period}"
-        if rate.period is not None
-        else write_rate(WrittenRate(rate.requests, rate.window_ms))
-        for rate in rates
-    ]
-    return " ".join(words) or UNLIMITED
+    """Rates as they are written in the spec."""
+    algorithm = limit.algorithm if limit is not None else "sliding_window"
+    found = allowance.write(tuple(allowance.allowance(rate, algorithm) for rate in rates))
+    return found if isinstance(found, str) else ", ".join(found)
 
 
 def put(url: str, gateway: str, wanted: Sequence[Record], unwanted: Sequence[str] = ()) -> None:
@@ -134,7 +125,6 @@ def put(url: str, gateway: str, wanted: Sequence[Record], unwanted: Sequence[str
     restarts = sorted((one for one in there if isinstance(one, Restart)), key=lambda one: one.set_at)
     spare = len({one.field for one in there} - gone | fields) - MAX_RECORDS
     gone |= {one.field for one in restarts[: max(0, spare)]}
-    gone -= fields
     told = [word for one in wanted for word in (one.field, one.model_dump_json())]
     with connected(url) as client:
         arguments = [MAX_RECORDS, uuid.uuid4().hex, len(gone), *sorted(gone), *told]
@@ -167,7 +157,7 @@ def held_to(known: dict[str, Limit], mine: Sequence[Override], plan: str | None)
     """By limit: the user's override, else his plan's numbers, else those of everybody."""
     own = {one.limit: one for one in mine}
     found = []
-    for name, limit in chosen(known, ()).items():
+    for name, limit in by_user(known).items():
         one = own.get(name)
         if one is not None and not faults(limit, one.rates):
             found.append(Held(name, limit, one.rates, "override"))

@@ -195,7 +195,8 @@ async def test_the_last_copy_holds_when_the_list_is_lost_or_cannot_be_read(serve
         await server.command("HSET", key, "x", "{}")
         await server.command("SET", version, "other")
     else:
-        await server.command("HSET", key, *[word for n in range(MAX_RECORDS) for word in (str(n), "{}")])
+        others = [override(6), *(override(9, user=f"u{number}") for number in range(MAX_RECORDS))]
+        await server.command("HSET", key, *[word for one in others for word in (one.field, one.model_dump_json())])
         await server.command("SET", version, "other")
     await one.look()
     assert one.exceptions.rates("a", LIMIT, "user:alice") == override(7).rates
@@ -243,6 +244,7 @@ async def test_a_full_list_takes_no_more_overrides_forgets_what_has_ended_and_th
 
 
 CONCURRENCY = Limit(per=("user",), algorithm="concurrency", rates=(Rate(requests=2, window_ms=1234),))
+BUCKET = a_limit(5, MINUTE, algorithm="token_bucket")
 QUOTA = Limit(per=("user",), algorithm="quota", rates=(Rate(requests=2, window_ms=1, period="day"),))
 
 
@@ -253,14 +255,15 @@ QUOTA = Limit(per=("user",), algorithm="quota", rates=(Rate(requests=2, window_m
         (LIMIT, ["9/second", "50/90s"]),
         (LIMIT, ["0/minute"]),
         (LIMIT, ["unlimited"]),
-        (CONCURRENCY, ["5"]),
+        (CONCURRENCY, ["5 at once"]),
+        (BUCKET, ["5/second burst 20"]),
         (QUOTA, ["1000/month"]),
         (QUOTA, ["10/day", "30/week"]),
     ],
 )
 def test_rates_are_written_as_they_are_read(limit, rates):
     made = written.override("a", limit, "alice", rates, None, None)
-    assert written.written(limit, made.rates) == " ".join(rates)
+    assert written.written(limit, made.rates) == ", ".join(rates)
     assert limit is not CONCURRENCY or made.rates[0].window_ms == 1234
 
 
@@ -268,14 +271,15 @@ def test_rates_are_written_as_they_are_read(limit, rates):
     ("limit", "rates"),
     [
         (LIMIT, ["5"]),
-        (LIMIT, ["5/month"]),
+        (LIMIT, ["5 at once"]),
+        (LIMIT, ["5/minute burst 9"]),
         (LIMIT, ["5/minute", "6/60s"]),
         (LIMIT, ["5/minute", "unlimited"]),
         (LIMIT, [f"5/{n}s" for n in range(1, 10)]),
         (LIMIT, ["99999999999999999/minute"]),
         (CONCURRENCY, ["5/minute"]),
-        (CONCURRENCY, ["5", "6"]),
-        (CONCURRENCY, ["10001"]),
+        (CONCURRENCY, ["5 at once", "6 at once"]),
+        (CONCURRENCY, ["10001 at once"]),
         (QUOTA, ["5/minute"]),
         (QUOTA, ["5"]),
     ],

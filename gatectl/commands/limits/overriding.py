@@ -29,7 +29,9 @@ def set_(
     user: User,
     rates: Annotated[
         list[str],
-        typer.Argument(help="500/minute, several of them, 5 for requests at a time, or unlimited.", metavar="RATE..."),
+        typer.Argument(
+            help="As in the spec: 500/minute, several of them, '5 at once', or unlimited.", metavar="RATE..."
+        ),
     ],
     limit: Annotated[
         list[str],
@@ -65,7 +67,7 @@ def set_(
     found = overrides.chosen(known, limit)
     wanted = [overrides.override(name, each, user, rates, ends, reason) for name, each in found.items()]
     screen, until = view(output), _moment(wanted[0])
-    about = {"user": user, "limits": sorted(found), "rates": " ".join(rates), "ends_at": until, "reason": reason}
+    about = {"user": user, "limits": sorted(found), "rates": ", ".join(rates), "ends_at": until, "reason": reason}
     with act(state_dir, "limits.set", screen.progress, gateway=ring.gateway, **about):
         overrides.put(ring.redis_url, ring.gateway, wanted)
     screen.result("limits-set", [_shown(one, known) for one in wanted])
@@ -163,8 +165,8 @@ def reset(
     # an override of a limit that is no more can be taken away as well
     gone = [one for one in mine if not limit or one.limit in limit]
     rest = [name for name in limit or () if name not in {one.limit for one in gone}]
-    found = {*overrides.chosen(known, rest), *(one.limit for one in gone)} if limit else overrides.chosen(known, ())
-    wanted = [overrides.restart(name, user) for name in sorted(found) if name in known] if counters else []
+    named = {*overrides.chosen(known, rest), *limit} if limit else overrides.by_user(known).keys()
+    wanted = [overrides.restart(name, user) for name in sorted(named) if name in known] if counters else []
     screen, names = view(output), sorted(one.limit for one in gone)
     restarted = [one.limit for one in wanted]
     about = {"user": user, "overrides": names, "counters": restarted}

@@ -83,6 +83,14 @@ def rate(one: Allowance, algorithm: Algorithm, lease_ms: int | None) -> Rate:
     return Rate(requests=one.requests, window_ms=window_ms, burst=one.burst, period=period)
 
 
+def allowance(held: Rate, algorithm: Algorithm) -> Allowance:
+    """What :func:`rate` made a rate of."""
+    if algorithm == "concurrency":
+        return Allowance(held.requests, 0, AT_ONCE)
+    words = {window_ms: word for word, window_ms in _WORDS.items()}
+    return Allowance(held.requests, held.window_ms, held.period or words.get(held.window_ms), held.burst)
+
+
 def write(allowances: Allowances) -> str | list[str]:
     """What :func:`parse` reads as ``allowances``."""
     if not allowances:
