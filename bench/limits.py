@@ -29,7 +29,7 @@ from serving.policies import PolicyBook
 CALLERS = 64
 """At once."""
 USERS = 500
-CALLS = 1_500
+CALLS = 1_200
 """Of one algorithm in one round."""
 ROUNDS = 3
 GATEWAY = "bench"
@@ -72,7 +72,7 @@ async def _measure(directory: Path, url: str, rounds: int, calls: int, say: Call
             say(f"limits, round {number} of {rounds}" if number else "limits, warm-up")
             for name, measured in figures.items():
                 for limiter, into in zip(ways, measured, strict=True):
-                    figure = await _round(limiter, _calls(name), calls)
+                    figure = await _round(limiter, _calls(name), calls if number else calls // 4)
                     if number:
                         into.append(figure)
     finally:

@@ -200,7 +200,8 @@ Both proxies are the same binary in front of the same backend process, in one ru
   policy of {checks.routes:,} routes is loaded, Redis holds {checks.keys:,} keys, 200 keys and 200 tokens are known.
   "Asked of Redis" takes another key each time, one after the other; under load such questions travel together.
 - **algorithm**: decisions of one ratelimit_svc process without gRPC, for 64 callers at once and 500 users, in a Redis
-  of its own on the same machine; the median of {len(limits[0].together)} rounds. Unbatched is a round trip for each call.
+  of its own on the same machine; the median of {len(limits[0].together)} rounds. Unbatched: a round trip for each
+  call.
 
 ## How
 
