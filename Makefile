@@ -23,7 +23,7 @@ lint: .venv/.dev ## formatting, lint, types, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/.installed ## full path against bare Envoy, and the cost of checks, written to docs/performance.md (needs wrk)
+bench: .venv/.installed ## full path against bare Envoy, the cost of checks and of limits, written to docs/performance.md (needs wrk)
 	@$(BIN)/python -m bench.run $(ARGS)
 
 golden: .venv/.dev ## rewrite the golden files and docs/lint.md with what is so now

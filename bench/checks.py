@@ -9,26 +9,22 @@ import gc
 import itertools
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redis
 from envoy.service.auth.v3 import external_auth_pb2
 
 from bench import world
-from bench.processes import free_port, process
+from bench.processes import redis_url
 from bench.report import Cost
 from bench.wrk import BenchError
 from ext_authz.server import WORKER
 from ext_authz.settings import SETTINGS
-from gatectl.runtime.binaries import redis_server
 from serving import settings
 from serving.policies import PolicyBook
 
-START_SECONDS = 10.0
 CALLS = 2_000
 """Of one kind in one round."""
 ALLOWED, REFUSED = 0, 16
@@ -39,7 +35,7 @@ Check = Callable[[bytes, Any], Awaitable[bytes]]
 
 def measure(rounds: int, say: Callable[[str], None], *, keys: int = world.KEYS, calls: int = CALLS) -> list[Cost]:
     """Measure every kind of check ``rounds`` times, in turn. Raises BenchError when one is answered amiss."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory, _redis(Path(directory)) as url:
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory, redis_url(Path(directory)) as url:
         say(f"a policy of {world.ROUTES} routes and {keys:,} keys in Redis")
         made = world.build(Path(directory), url, keys)
         return asyncio.run(_measure(Path(directory), url, made, rounds, calls, say))
@@ -96,21 +92,3 @@ class _Catcher:
 class _Details:
     method: str
     invocation_metadata: tuple[()] = ()
-
-
-@contextmanager
-def _redis(directory: Path) -> Iterator[str]:
-    """A Redis of the benchmark's own, in memory only."""
-    port = free_port()
-    command = [str(redis_server()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
-    with process([*command, "--logfile", str(directory / "redis.log")]), redis.Redis(port=port) as client:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                if time.monotonic() > deadline:
-                    raise BenchError("Redis did not start") from None
-                time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"

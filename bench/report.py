@@ -74,6 +74,15 @@ class Checks:
         return self.token_ratio <= CEILING_TOKEN
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """Decisions of ratelimit_svc by one algorithm: rounds with calls sharing round trips, and with one for each."""
+
+    name: str
+    together: Sequence[Measurement]
+    alone: Sequence[Measurement]
+
+
 def middle(rounds: Sequence[Measurement]) -> Measurement:
     """The median of each figure over the rounds; ``requests`` is their sum."""
     return Measurement(
@@ -108,11 +117,21 @@ def check_rows(checks: Checks) -> list[tuple[str, ...]]:
     return lines
 
 
-def tables(comparison: Comparison, checks: Checks) -> Sequence[Table]:
+def limit_rows(limits: Sequence[Decisions]) -> list[tuple[str, ...]]:
+    """Header and one row for each algorithm: calls/s and p99, with batching and without."""
+    lines: list[tuple[str, ...]] = [("algorithm", "calls/s", "p99", "calls/s unbatched", "p99 unbatched")]
+    for each in limits:
+        figures = (middle(each.together), middle(each.alone))
+        lines.append((each.name, *(cell for m in figures for cell in (f"{m.rate:,.0f}", f"{m.p99_ms:.1f} ms"))))
+    return lines
+
+
+def tables(comparison: Comparison, checks: Checks, limits: Sequence[Decisions]) -> Sequence[Table]:
     """The results for a terminal."""
     return (
         _table(rows(comparison), verdict(comparison)),
         _table(check_rows(checks), check_verdict(checks)),
+        _table(limit_rows(limits), "Decisions of one ratelimit_svc process."),
     )
 
 
@@ -147,7 +166,9 @@ def _markdown_table(lines: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
-def markdown(comparison: Comparison, checks: Checks, *, day: date, wrk_version: str) -> str:
+def markdown(
+    comparison: Comparison, checks: Checks, limits: Sequence[Decisions], *, day: date, wrk_version: str
+) -> str:
     """The whole of docs/performance.md."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     requests = sum(r.requests for r in (*comparison.bare, *comparison.full))
@@ -164,6 +185,8 @@ Written by `make bench` on {day:%Y-%m-%d}; do not edit. Compare ratios, not abso
 
 {check_verdict(checks)}
 
+{_markdown_table(limit_rows(limits))}
+
 ## What was compared
 
 - **bare Envoy**: one listener, the router filter, the demo backend. No access log, no checks.
@@ -176,6 +199,9 @@ Both proxies are the same binary in front of the same backend process, in one ru
 - **check**: one decision of ext_authz, from the bytes of a CheckRequest to the bytes of its answer, without gRPC: a
   policy of {checks.routes:,} routes is loaded, Redis holds {checks.keys:,} keys, 200 keys and 200 tokens are known.
   "Asked of Redis" takes another key each time, one after the other; under load such questions travel together.
+- **algorithm**: decisions of one ratelimit_svc process without gRPC, for 64 callers at once and 500 users, in a Redis
+  of its own on the same machine; the median of {len(limits[0].together)} rounds. Unbatched: a round trip for each
+  call.
 
 ## How
 

@@ -13,6 +13,7 @@ same. ``counter`` is a table of what ``decide.lua`` is told of a charge::
 Both work on the same numbers, so they agree exactly; the tests hold them to it.
 """
 
+import hashlib
 from importlib.resources import files
 
 from ratelimit_svc.algorithms import concurrency, fixed_window, quota, sliding_log, sliding_window
@@ -35,11 +36,14 @@ ALGORITHMS: dict[Name, Algorithm] = {
 
 
 def particulars(charge: Charge, wall_clock_ms: int) -> str:
-    """What Lua is told of a charge beside its numbers: the request that holds a lease, the calendar around now."""
+    """What Lua is told of a charge beside its numbers: the request that holds a lease, the calendar around now.
+
+    A request's name is cut to a digest: it may be of any length, and is kept for each that is under way.
+    """
     terms = charge.terms
     if terms.period is not None:
         return boundaries(terms.period, terms.time_zone, wall_clock_ms // 3_600_000)
-    return charge.lease
+    return hashlib.blake2b(charge.lease.encode(), digest_size=12).hexdigest() if charge.lease else ""
 
 
 def script() -> str:

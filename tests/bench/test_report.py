@@ -5,9 +5,10 @@ import httpx
 import pytest
 from rich.console import Console
 
-from bench import checks, report, targets, wrk
-from bench.report import Checks, Comparison, Cost
+from bench import checks, limits, report, targets, wrk
+from bench.report import Checks, Comparison, Cost, Decisions
 from bench.wrk import BenchError, Measurement
+from ratelimit_svc.algorithms import ALGORITHMS
 
 OUTPUT = """Running 5s test @ http://127.0.0.1:8080/
   1 threads and 32 connections
@@ -86,15 +87,28 @@ def test_a_check_of_every_kind_is_answered_as_it_should_be() -> None:
     assert all(cost.micros > 0 for cost in costs)
 
 
+LIMITS = [
+    Decisions("token_bucket", rounds((9_000, 8), (7_000, 9)), rounds((3_000, 20), (5_000, 30))),
+    Decisions("quota", rounds((1_000, 1)), rounds((500, 2))),
+]
+
+
+def test_every_algorithm_is_measured_with_and_without_batching() -> None:
+    measured = limits.measure(lambda _: None, rounds=1, calls=100)
+    assert [each.name for each in measured] == list(ALGORITHMS)
+    assert all(m.requests == 100 and m.p99_ms > 0 for each in measured for m in (*each.together, *each.alone))
+
+
 def test_the_document_and_the_terminal_show_the_same_rows() -> None:
-    document = report.markdown(COMPARISON, CHECKS, day=date(2026, 1, 2), wrk_version="4.1.0")
+    document = report.markdown(COMPARISON, CHECKS, LIMITS, day=date(2026, 1, 2), wrk_version="4.1.0")
     assert "| bare Envoy | 9,000 | 8,000 to 10,000 | 2.5 ms | 5.0 ms | 1 |" in document
     assert "| full path | 2,000 | 900 to 2,000 | 25.0 ms | 50.0 ms | 0.20 |" in document
     assert "| token, known | 50 µs | 30 to 60 | 1.00 |" in document
+    assert "| token_bucket | 8,000 | 8.5 ms | 4,000 | 25.0 ms |" in document
     assert "on 2026-01-02" in document
     screen = StringIO()
-    Console(file=screen, width=120).print(*report.tables(COMPARISON, CHECKS))
-    for line in (*report.rows(COMPARISON), *report.check_rows(CHECKS)):
+    Console(file=screen, width=120).print(*report.tables(COMPARISON, CHECKS, LIMITS))
+    for line in (*report.rows(COMPARISON), *report.check_rows(CHECKS), *report.limit_rows(LIMITS)):
         assert all(cell in screen.getvalue() for cell in line)
 
 

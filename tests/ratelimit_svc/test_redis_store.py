@@ -66,7 +66,7 @@ modes = st.sampled_from(["take", "take", "take", "shadow", "always", "add", "giv
         max_size=40,
     ),
 )
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters, calls):
     store = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1))
     now_ms = 0
