@@ -25,8 +25,9 @@ def headers(decision: Decision) -> tuple[Header, ...]:
         return ()
     tightest = limiting.tightest
     items = list(dict(_items(decision, limiting)).items())[:MOST_ITEMS]
+    policies = sorted((_string(name), _policy(standing)) for name, standing in items)
     told = (
-        ("ratelimit-policy", ", ".join(f"{_string(name)};{_policy(standing)}" for name, standing in items)),
+        ("ratelimit-policy", ", ".join(map(";".join, policies))),  # the same from one response to the next
         ("ratelimit", ", ".join(f"{_string(name)};{_service(standing)}" for name, standing in items)),
         ("x-ratelimit-limit", str(tightest.terms.requests)),
         ("x-ratelimit-remaining", str(tightest.remaining)),
@@ -55,13 +56,14 @@ def _policy(standing: Standing) -> str:
     terms = standing.terms
     quota = f"q={min(terms.requests, LARGEST)}"
     if terms.algorithm == "concurrency":
-        return f'{quota};qu="concurrency"'
+        return f'{quota};qu="concurrent-requests"'
     return f"{quota};w={math.ceil(terms.window_ms / 1000)}"
 
 
 def _service(standing: Standing) -> str:
-    """What is left (``r``), and in how many seconds there is more (``t``)."""
-    return f"r={min(standing.remaining, LARGEST)};t={math.ceil(standing.reset_ms / 1000)}"
+    """What is left (``r``), and in how many seconds there is more (``t``): of requests at once nobody knows."""
+    left = f"r={min(standing.remaining, LARGEST)}"
+    return left if standing.terms.algorithm == "concurrency" else f"{left};t={math.ceil(standing.reset_ms / 1000)}"
 
 
 def _string(text: str) -> str:

@@ -1,11 +1,12 @@
 """What the service tells Prometheus. Label values come from the policy or a fixed set, never from a request."""
 
+import hashlib
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from ratelimit_svc.engine import Decision
-from ratelimit_svc.policy import ENDED, LEASE_KEY, LIMIT_KEY, REVISION_KEY
+from ratelimit_svc.policy import ABSENT, ENDED, LEASE_KEY, LIMIT_KEY, REVISION_KEY
 from ratelimit_svc.rules import Descriptor
 
 CALLS = Counter("ratelimit_calls_total", "Calls by how they were answered.", ["outcome"])
@@ -71,6 +72,8 @@ def caller(asked: Descriptor) -> tuple[tuple[str, str], ...]:
 
 
 def _told(key: str, value: str) -> tuple[str, str]:
+    if key.startswith("header.") and value != ABSENT:  # may be a secret: told apart, and not told
+        return key, f"#{hashlib.blake2b(value.encode(), digest_size=6).hexdigest()}"
     # a user is counted as user:<id>, somebody unknown as address:<ip>
     kind, colon, known = value.partition(":") if key == "user" else ("", "", "")
     field = kind if colon and kind in {"user", "address"} else _CALLED.get(key, key)

@@ -60,6 +60,7 @@ def compiled(limit: RateLimit, time_zone: str = UTC) -> limits.Limit:
         exempt=_callers(limit.exempt),
         enforce=limit.enforce,
         count_refused=limit.count_refused,
+        detailed=limit.detailed,
         response_cost=_response_cost(limit.response_cost) if limit.response_cost is not None else None,
         adaptive=_adaptive(limit.adaptive) if limit.adaptive is not None else None,
     )

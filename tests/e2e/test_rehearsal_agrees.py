@@ -34,7 +34,7 @@ def what_came(answer: Answer, log: dict[str, Any], upstream_got: dict[str, Any] 
     return {
         "reached": reached,
         "status": None if reached else answer.status,
-        "problem": {key: value for key, value in problem.items() if key != "request_id"},
+        "problem": {key: value for key, value in problem.items() if key not in {"request_id", "retry_after"}},
         "answered": sorted(
             (name, value)
             for name, value in answer.headers

@@ -11,7 +11,7 @@ from ratelimit_svc.engine import Decision, charges, conclude
 from ratelimit_svc.rules import Ask, Counter
 from ratelimit_svc.store import Reading, Terms, Verdict, refuses
 
-ITEM = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"((?:;[a-z]+=(?:\d{1,15}|"[a-z]+"))+)(?:, |$)')
+ITEM = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"((?:;[a-z]+=(?:\d{1,15}|"[a-z-]+"))+)(?:, |$)')
 """A string of a structured field with its parameters (RFC 9651)."""
 
 
@@ -55,12 +55,12 @@ MINUTE, DAY = Terms("fixed_window", 10, 60_000), Terms("sliding_window", 250, 86
         ),
         (
             decided(("a", [(MINUTE, 9)]), ("b", [(DAY, 5)]), until_ms=1),
-            {"ratelimit-policy": '"b";q=250;w=86400, "a";q=10;w=60', "ratelimit": '"b";r=4;t=1, "a";r=8;t=1',
+            {"ratelimit-policy": '"a";q=10;w=60, "b";q=250;w=86400', "ratelimit": '"b";r=4;t=1, "a";r=8;t=1',
              "x-ratelimit-limit": "250", "x-ratelimit-remaining": "4", "x-ratelimit-reset": "1"},
         ),
         (
             decided(("streams", [(Terms("concurrency", 5, 60_000), 0)]), until_ms=1000),
-            {"ratelimit-policy": '"streams";q=5;qu="concurrency"', "ratelimit": '"streams";r=0;t=1',
+            {"ratelimit-policy": '"streams";q=5;qu="concurrent-requests"', "ratelimit": '"streams";r=0',
              "x-ratelimit-limit": "5", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1", "retry-after": "1"},
         ),
         (
@@ -108,11 +108,11 @@ def test_the_fields_never_contradict_each_other(limits: list[list[tuple[Terms, i
     decision = decided(*named, until_ms=until_ms)
     told = dict(headers(decision))
     policies, services = read(told["ratelimit-policy"]), read(told["ratelimit"])
-    assert list(policies) == list(services)
+    assert list(policies) == sorted(services)
     assert 1 <= len(policies) <= MOST_ITEMS
-    first = next(iter(policies))
+    first = next(iter(services))
     assert int(policies[first]["q"]) == min(int(told["x-ratelimit-limit"]), LARGEST)
     assert int(services[first]["r"]) == min(int(told["x-ratelimit-remaining"]), LARGEST)
-    assert services[first]["t"] == told["x-ratelimit-reset"]
+    assert services[first].get("t", told["x-ratelimit-reset"]) == told["x-ratelimit-reset"]
     assert ("retry-after" in told) is not decision.allowed
-    assert told.get("retry-after", told["x-ratelimit-reset"]) == services[first]["t"]
+    assert told.get("retry-after", told["x-ratelimit-reset"]) == told["x-ratelimit-reset"]

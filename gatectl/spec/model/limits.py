@@ -78,6 +78,8 @@ class RateLimit(Section):
     """False: it counts, and never refuses."""
     count_refused: bool = False
     """Requests that are refused count too."""
+    detailed: bool = False
+    """Metrics tell whom it counts, as far as there are not too many."""
 
 
 class RateLimiting(Section):
