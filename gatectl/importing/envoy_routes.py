@@ -125,7 +125,8 @@ def _headers(item: Item, name: str, notes: Notes) -> dict[str, Any]:
 
 def _cors(item: Item, notes: Notes) -> dict[str, Any]:
     filters = item.item("typed_per_filter_config")
-    filters.ignore("envoy.filters.http.ext_authz")  # access is asked of everybody anyway
+    # access is asked of everybody anyway, and limits are told of with their filter, as those of the route's action
+    filters.ignore("envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit")
     switches = [name for name, one in filters.data.items() if _SWITCH in str(one)]
     filters.ignore(*switches)  # what they switch on is told with the filters
     policy = filters.item(_CORS)
