@@ -125,7 +125,7 @@ def _headers(item: Item, name: str, notes: Notes) -> dict[str, Any]:
 
 def _cors(item: Item, notes: Notes) -> dict[str, Any]:
     filters = item.item("typed_per_filter_config")
-    # access is asked of everybody anyway, and of limits Envoy knows the names only
+    # access is asked of everybody anyway, and limits are told of with their filter, as those of the route's action
     filters.ignore("envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit")
     switches = [name for name, one in filters.data.items() if _SWITCH in str(one)]
     filters.ignore(*switches)  # what they switch on is told with the filters
