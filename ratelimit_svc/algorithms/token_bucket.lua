@@ -41,7 +41,8 @@ local function write(counter, state, _, hits)
 end
 
 local function reset(counter, state)
-  return until_empty(counter, state[2])
+  local hits = counter.mode == 'give_back' and -counter.hits or counter.hits
+  return until_empty(counter, state[2] + hits * counter.window)
 end
 
 local function wait(counter, state)
