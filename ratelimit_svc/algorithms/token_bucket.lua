@@ -37,6 +37,10 @@ local function write(counter, state, _, hits)
   end
   local most = math.min(capacity(counter) + counter.requests * counter.window, MOST)
   local used = math.max(0, math.min(state[2] + hits * counter.window, math.max(state[2], most)))
+  if used == 0 then -- a full bucket is what is not kept
+    redis.call('DEL', counter.key)
+    return
+  end
   redis.call('SET', counter.key, string.format('%.0f %.0f', state[1], used), 'PX', string.format('%.0f', until_empty(counter, used)))
 end
 
