@@ -11,6 +11,7 @@ ended, those of ``ENDED``. Nothing here does I/O.
 
 from functools import cached_property
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -145,11 +146,22 @@ class Limit(_Document):
             for rate in rates:
                 if (fault := fault_of(self.algorithm, rate)) is not None:
                     raise ValueError(fault)
+        if self.algorithm == "quota" and not _is_known(self.time_zone):
+            raise ValueError("the time zone is not known here")
         if self.algorithm == "concurrency" and self.response_cost is not None:
             raise ValueError("a limit of requests at a time has no cost")
         if self.adaptive is not None and self.algorithm in {"quota", "concurrency"}:
             raise ValueError("neither a quota nor a limit of requests at a time is adaptive")
         return self
+
+
+def _is_known(time_zone: str) -> bool:
+    """Whether the time zone database has it: a policy that names another must not be obeyed in part."""
+    try:
+        ZoneInfo(time_zone)
+    except (ValueError, LookupError, OSError):  # OSError: the name of a directory, ``Europe``
+        return False
+    return True
 
 
 def fault_of(algorithm: Algorithm, rate: Rate) -> str | None:

@@ -25,6 +25,8 @@ from ratelimit_svc.store import Mode, Terms
 
 MAX_DESCRIPTORS = 256
 """More than any gateway's limits; one call must not hold the store for long."""
+LONGEST_LEASE = 128
+"""Characters: the store keeps the name of every request under way."""
 MAX_HITS = 2**54
 """Larger addends are cut to this: above every ``Rate.requests``, so refused, and exact in Lua's doubles."""
 
@@ -166,7 +168,7 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
         rates = rates_of(name, limit, values, exceptions)
     if mode in {"add", "give_back"} and hits == 0:
         return Ask(name, (), 0)
-    if limit.algorithm == "concurrency" and lease in {"", ABSENT}:
+    if limit.algorithm == "concurrency" and (lease in {"", ABSENT} or len(lease) > LONGEST_LEASE):
         raise Mistake("malformed", "a limit of requests at a time has to know which request it is")
     counted = {dimension: _counted(dimension, values[dimension], policy) for dimension in limit.per}
     epoch = exceptions.epoch(name, values["user"]) if "user" in limit.per else ""
@@ -221,11 +223,9 @@ def _override(limit: Limit, rate: Rate) -> Rate:
 def _charged(descriptor: Descriptor, limit: Limit, ended: Mapping[str, str]) -> tuple[int, Mode]:
     """How many hits, and how they are charged."""
     if limit.algorithm == "concurrency":
-        return (
-            (1, "give_back")
-            if ended or descriptor.give_back
-            else (min(descriptor.hits, 1), "take" if limit.enforce else "shadow")
-        )
+        if ended or descriptor.give_back:
+            return 1, "give_back"
+        return min(descriptor.hits, 1), "take" if limit.enforce else "shadow"
     if ended:
         cost = response_hits(limit.response_cost, ended) if limit.response_cost is not None else 0
         return cost, "add"

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
     """A counter as it stood before the call.
 
     ``room``: the hits that fitted (negative after a limit was lowered). ``until_ms``: if the charge did not fit, until
-    it would if nobody else called; else until the counter is as good as new or its window ends. At least 1.
+    it would if nobody else called; else until its window ends, or it is as good as new after the charge. At least 1.
     """
 
     room: int

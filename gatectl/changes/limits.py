@@ -38,7 +38,7 @@ def _numbers(was: limits.Limit, now: limits.Limit) -> Iterator[str]:
         yield "it admits more than before for a plan"
     elif (now.algorithm, was.algorithm) == ("fixed_window", "sliding_window"):
         yield "around the edge of a fixed window it admits up to twice as much"
-    elif was.algorithm not in {now.algorithm, "fixed_window"}:
+    elif was.algorithm != now.algorithm and (was.algorithm != "fixed_window" or now.algorithm == "concurrency"):
         yield "it counts in another way, and starts from zero"
 
 
@@ -74,7 +74,8 @@ def _as_short(now: limits.Limit, was: limits.Limit, rate: limits.Rate, known: li
 
 def _at_once(limit: limits.Limit, rate: limits.Rate) -> int:
     """What a rate admits at one moment; a leaky bucket of which nothing is said spaces its hits."""
-    return rate.burst if rate.burst is not None else 1 if limit.algorithm == "leaky_bucket" else rate.requests
+    usual = max(1, -(-rate.requests // rate.window_ms)) if limit.algorithm == "leaky_bucket" else rate.requests
+    return usual if rate.burst is None else rate.burst
 
 
 def _cheaper(was: limits.ResponseCost | None, now: limits.ResponseCost | None) -> bool:

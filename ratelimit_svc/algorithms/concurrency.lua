@@ -1,13 +1,15 @@
--- The twin of concurrency.py. A sorted set of leases, each with the time it ends at the latest; state {leases held}.
+-- The twin of concurrency.py. A sorted set of leases, each with the time it ends at the latest; state {leases held, this one too}.
 local NOBODY_KNOWS = 1000
 
 local function read(counter, now)
   redis.call('ZREMRANGEBYSCORE', counter.key, '-inf', string.format('%.0f', now))
-  return {redis.call('ZCARD', counter.key)}
+  return {redis.call('ZCARD', counter.key), redis.call('ZSCORE', counter.key, counter.extra)}
 end
 
 local function room(counter, state)
-  return counter.requests - state[1]
+  local left = counter.requests - state[1]
+  local takes = counter.hits > 0 and counter.mode ~= 'give_back'
+  return takes and state[2] and math.min(left, 0) or left
 end
 
 local function write(counter, _, now, hits)

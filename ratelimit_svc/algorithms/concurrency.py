@@ -2,7 +2,8 @@
 
 A lease whose end is never told (Envoy was killed) ends by itself after ``window_ms``; so does that of a stream that
 lasts longer, and then more than ``requests`` are under way. A trailing window says nothing about it: any number of
-requests may come and go, ``requests`` of them at a time.
+requests may come and go, ``requests`` of them at a time. A lease that is held is not to be had again: two requests
+under one name would count as one.
 
 State: for each lease when it ends at the latest, and a number for its name. Twin of a sorted set in Redis.
 """
@@ -23,13 +24,15 @@ def roll(charge: Charge, state: State | None, now_ms: int) -> State:  # noqa: AR
 
 
 def room(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 - as above
-    """Leases to be had."""
-    return charge.terms.requests - len(state) // 2
+    """Leases to be had; to who would take one under a name that is held, none."""
+    left = charge.terms.requests - len(state) // 2
+    takes = charge.hits > 0 and charge.mode != "give_back"
+    return min(left, 0) if takes and _number(charge.lease) in state[1::2] else left
 
 
 def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:
     """Takes the lease of this request, one whatever its hits; gives it back when they are negative."""
-    name = int.from_bytes(hashlib.blake2b(charge.lease.encode(), digest_size=6).digest())
+    name = _number(charge.lease)
     pairs = [(end, held) for end, held in zip(state[::2], state[1::2], strict=True) if held != name]
     if hits > 0:
         pairs.append((now_ms + charge.terms.window_ms, name))
@@ -42,3 +45,7 @@ def reset_ms(charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG001 
 
 
 wait_ms = reset_ms
+
+
+def _number(lease: str) -> int:
+    return int.from_bytes(hashlib.blake2b(lease.encode(), digest_size=6).digest())

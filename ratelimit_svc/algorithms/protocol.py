@@ -26,7 +26,7 @@ class Algorithm(Protocol):
         """The state after ``hits`` were charged, or given back when negative: never below nothing."""
 
     def reset_ms(self, charge: Charge, state: State, now_ms: int) -> int:
-        """Until the current window ends, or the counter is as good as new; at least 1."""
+        """Until the current window ends, or the counter is as good as new after the charge, which fits; at least 1."""
 
     def wait_ms(self, charge: Charge, state: State, now_ms: int) -> int:
-        """Until the charge would fit if nobody else called; ``reset_ms`` when it never will. At least 1."""
+        """Until the charge would fit if nobody else called; the end of what is counted if never. At least 1."""

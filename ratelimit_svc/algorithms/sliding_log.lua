@@ -67,14 +67,21 @@ local function left_at(counter, wanted)
   return redis.call('ZRANGE', counter.key, low, low, 'WITHSCORES')[2] + counter.window
 end
 
-local function reset(counter, state, now)
+local function emptied(counter, state, now)
   return state[3] == state[2] and 1 or math.max(1, left_at(counter, state[3]) - now)
+end
+
+local function reset(counter, state, now)
+  if counter.hits > 0 and counter.mode ~= 'give_back' then
+    return state[1] + counter.window - now
+  end
+  return emptied(counter, state, now)
 end
 
 local function wait(counter, state, now)
   local wanted = math.max(counter.hits, 1)
   if wanted > counter.requests or state[3] == state[2] then
-    return state[3] == state[2] and counter.window or reset(counter, state, now)
+    return state[3] == state[2] and counter.window or emptied(counter, state, now)
   end
   return math.max(1, left_at(counter, state[3] + wanted - counter.requests) - now)
 end

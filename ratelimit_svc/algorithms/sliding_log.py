@@ -53,8 +53,10 @@ def add(charge: Charge, state: State, now_ms: int, hits: int) -> State:  # noqa:
 
 
 def reset_ms(charge: Charge, state: State, now_ms: int) -> int:
-    """Until the last entry has left the window."""
-    return max(1, state[-2] + charge.terms.window_ms - now_ms) if len(state) > 2 else 1
+    """Until the last entry has left the window, the one of this charge as well."""
+    if charge.hits > 0 and charge.mode != "give_back":
+        return state[0] + charge.terms.window_ms - now_ms
+    return _emptied(charge, state, now_ms)
 
 
 def wait_ms(charge: Charge, state: State, now_ms: int) -> int:
@@ -63,9 +65,13 @@ def wait_ms(charge: Charge, state: State, now_ms: int) -> int:
     if len(state) == 2:
         return charge.terms.window_ms
     if wanted > charge.terms.requests:
-        return reset_ms(charge, state, now_ms)
+        return _emptied(charge, state, now_ms)
     first = bisect.bisect_left(state[3::2], state[-1] + wanted - charge.terms.requests)
     return max(1, state[2 + 2 * first] + charge.terms.window_ms - now_ms)
+
+
+def _emptied(charge: Charge, state: State, now_ms: int) -> int:
+    return max(1, state[-2] + charge.terms.window_ms - now_ms) if len(state) > 2 else 1
 
 
 def _used(state: State) -> int:

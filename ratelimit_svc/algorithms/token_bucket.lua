@@ -37,11 +37,16 @@ local function write(counter, state, _, hits)
   end
   local most = math.min(capacity(counter) + counter.requests * counter.window, MOST)
   local used = math.max(0, math.min(state[2] + hits * counter.window, math.max(state[2], most)))
+  if used == 0 then -- a full bucket is what is not kept
+    redis.call('DEL', counter.key)
+    return
+  end
   redis.call('SET', counter.key, string.format('%.0f %.0f', state[1], used), 'PX', string.format('%.0f', until_empty(counter, used)))
 end
 
 local function reset(counter, state)
-  return until_empty(counter, state[2])
+  local hits = counter.mode == 'give_back' and -counter.hits or counter.hits
+  return until_empty(counter, state[2] + hits * counter.window)
 end
 
 local function wait(counter, state)

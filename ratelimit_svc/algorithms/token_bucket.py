@@ -43,8 +43,9 @@ class Bucket:
         return at, max(0, min(used + hits * window, max(used, most)))
 
     def reset_ms(self, charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG002 - as above
-        """Until the bucket is full."""
-        return _refilled(charge.terms, state[1])
+        """Until the bucket is full again."""
+        hits = -charge.hits if charge.mode == "give_back" else charge.hits
+        return _refilled(charge.terms, state[1] + hits * charge.terms.window_ms)
 
     def wait_ms(self, charge: Charge, state: State, now_ms: int) -> int:  # noqa: ARG002 - as above
         """Until enough has been refilled; until the bucket is full when there will never be enough."""

@@ -175,8 +175,12 @@ def test_a_lease_is_held_by_the_request_that_took_it_until_it_gives_it_back_or_i
     assert concurrency.add(other, state, T0, -1) == state  # what was not taken cannot be given back
     assert concurrency.room(mine, concurrency.add(other, state, T0, 1), T0) == 0
     assert concurrency.room(mine, concurrency.add(mine, state, T0, -1), T0) == 2
-    rooms = [concurrency.room(mine, concurrency.roll(mine, state, now), now) for now in (T0 + 999, T0 + 1000)]
-    assert rooms == [1, 2]
+    rooms = [
+        concurrency.room(each, concurrency.roll(each, state, now), now)
+        for each in (other, mine)
+        for now in (T0 + 999, T0 + 1000)
+    ]
+    assert rooms == [1, 2, 0, 2]  # who holds it cannot have it again
 
 
 @pytest.mark.parametrize(("requests", "window_ms", "room"), [(1, 1000, 1), (1000, 1000, 1), (1001, 1000, 2), (9, 2, 5)])
