@@ -24,7 +24,10 @@ def headers(decision: Decision) -> tuple[Header, ...]:
     if limiting is None:
         return ()
     tightest = limiting.tightest
-    items = list(dict(_items(decision, limiting)).items())[:MOST_ITEMS]
+    named: dict[str, Standing] = {}
+    for name, standing in _items(decision, limiting):
+        named.setdefault(name, standing)  # of two descriptors about one limit, the one to look at
+    items = list(named.items())[:MOST_ITEMS]
     policies = sorted((_string(name), _policy(standing)) for name, standing in items)
     told = (
         ("ratelimit-policy", ", ".join(map(";".join, policies))),  # the same from one response to the next

@@ -19,7 +19,7 @@ def decided(*limits: tuple[str, list[tuple[Terms, int]]], mode: str = "take", un
     """The decision on one hit of each limit: (name, its rates with what is left of each)."""
     asks, rooms = [], {}
     for name, rates in limits:
-        counters = tuple(Counter(f"{name} {index}", terms) for index, (terms, _) in enumerate(rates))
+        counters = tuple(Counter(f"{len(asks)} {index}", terms) for index, (terms, _) in enumerate(rates))
         rooms |= {counter.key: room for counter, (_, room) in zip(counters, rates, strict=True)}
         asks.append(Ask(name, counters, 1, mode))  # type: ignore[arg-type]
     charged = charges(asks)
@@ -74,6 +74,13 @@ MINUTE, DAY = Terms("fixed_window", 10, 60_000), Terms("sliding_window", 250, 86
 )  # fmt: skip
 def test_a_client_is_told_every_rate_and_first_the_one_to_look_at(decision: Decision, told: dict[str, str]) -> None:
     assert dict(headers(decision)) == told
+
+
+def test_of_two_descriptors_about_one_limit_the_one_to_look_at_is_told() -> None:
+    other = MINUTE._replace(requests=9)
+    told = dict(headers(decided(("per-user", [(MINUTE, 0)]), ("per-user", [(other, 5)]))))
+    assert told["ratelimit"] == '"per-user";r=0;t=30'
+    assert told["x-ratelimit-remaining"] == "0"
 
 
 def test_a_name_that_is_no_text_of_a_header_cannot_break_out_of_it() -> None:

@@ -318,7 +318,7 @@ def test_every_limit_says_what_it_allows_this_caller_or_why_it_does_not_hold(tmp
         ("spared", "1/hour", False, None, "the caller is exempt by user"),
         ("others", "1/hour", False, None, "is for other callers"),
         ("shadow", "1/hour", True, 1, "1 request per hour"),
-        ("teams", "100/month", True, 95, "100 requests per month"),
+        ("teams", "100/month", True, 95, "100 requests per month (UTC)"),
         ("at-once", "2 at once", True, 1, "2 requests at once"),
         ("elsewhere", "1/hour", False, None, "is for other routes"),
         ("replaced", "1/hour", False, None, 'here "teams" holds instead of it'),
