@@ -14,7 +14,7 @@ DECISIONS = Counter(
     "Limits decided on. A refused call counts over_limit for the limits that refused and ok for the others.",
     ["limit", "outcome"],
 )
-NEAR = Counter("ratelimit_near_limit_total", "Admitted calls that left less than a fifth of a limit.", ["limit"])
+NEAR = Counter("ratelimit_near_limit_total", "Limits with room that left a fifth of one of their rates, or less.", ["limit"])
 DETAILED = Counter(
     "ratelimit_detailed_total", "Limits decided on, by whom they count: for limits that ask for it.",
     ["limit", "counted_by", "outcome"],
@@ -36,7 +36,7 @@ def count(asks: Sequence[Ask], descriptors: Sequence[Descriptor], decision: Deci
             continue
         outcome = _outcome(ask.mode, status)
         DECISIONS.labels(ask.name, outcome).inc()
-        if outcome == "ok" and 5 * status.tightest.remaining < status.tightest.terms.requests:
+        if outcome == "ok" and any(5 * each.remaining <= each.terms.requests for each in status.standings):
             NEAR.labels(ask.name).inc()
         if ask.detailed:
             DETAILED.labels(ask.name, _label(ask.name, descriptor), outcome).inc()

@@ -52,9 +52,9 @@ async def test_a_decision_is_counted_by_limit_and_outcome(
     assert {outcome: value for outcome, value in told.items() if value} == outcomes
 
 
-async def test_calls_that_leave_less_than_a_fifth_are_near_the_limit() -> None:
+async def test_calls_that_leave_a_fifth_or_less_are_near_the_limit() -> None:
     name = await ask(a_limit(10, 1000), 12)
-    assert counted("ratelimit_near_limit_total", limit=name) == 2
+    assert counted("ratelimit_near_limit_total", limit=name) == 3
 
 
 async def test_callers_are_named_only_by_a_detailed_limit_and_only_so_many_of_them() -> None:
