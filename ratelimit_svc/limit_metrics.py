@@ -14,7 +14,9 @@ DECISIONS = Counter(
     "Limits decided on. A refused call counts over_limit for the limits that refused and ok for the others.",
     ["limit", "outcome"],
 )
-NEAR = Counter("ratelimit_near_limit_total", "Limits with room that left a fifth of one of their rates, or less.", ["limit"])
+NEAR = Counter(
+    "ratelimit_near_limit_total", "Limits with room that left a fifth of one of their rates, or less.", ["limit"]
+)
 DETAILED = Counter(
     "ratelimit_detailed_total", "Limits decided on, by whom they count: for limits that ask for it.",
     ["limit", "counted_by", "outcome"],
@@ -36,7 +38,7 @@ def count(asks: Sequence[Ask], descriptors: Sequence[Descriptor], decision: Deci
             continue
         outcome = _outcome(ask.mode, status)
         DECISIONS.labels(ask.name, outcome).inc()
-        if outcome == "ok" and any(5 * each.remaining <= each.terms.requests for each in status.standings):
+        if outcome == "ok" and _is_near(status):
             NEAR.labels(ask.name).inc()
         if ask.detailed:
             DETAILED.labels(ask.name, _label(ask.name, descriptor), outcome).inc()
@@ -57,3 +59,8 @@ def _label(name: str, descriptor: Descriptor) -> str:
             return OTHER
         named.add(label)
     return label
+
+
+def _is_near(status: Status) -> bool:
+    """Whether at least four fifths of one of its rates are used."""
+    return any(5 * standing.remaining <= standing.terms.requests for standing in status.standings)
