@@ -172,3 +172,10 @@ def is_problem(response: httpx.Response) -> bool:
         and {"type", "title", "status", "detail", "request_id"} <= set(body)
         and body["status"] == response.status_code
     )
+
+
+def at_once(gateway: Gateway, user: str) -> list[int]:
+    """What is left of the limit ``at-once`` for a user. Asking takes nothing of it."""
+    shown = gateway.json("limits", "show", user)["limits"]
+    left: list[int] = next(one["left"] for one in shown if one["limit"] == "at-once")
+    return left

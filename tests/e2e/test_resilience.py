@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.e2e.conftest import Gateway, is_problem
+from tests.e2e.conftest import Gateway, at_once, is_problem
 
 pytestmark = pytest.mark.e2e
 
@@ -143,6 +143,18 @@ def test_a_killed_envoy_comes_back_on_the_same_revision(gateway: Gateway) -> Non
 
     until(is_healthy)
     assert status(gateway, "/api/v1/tickets", "alice") == 200
+
+
+def test_a_limiter_that_dies_while_a_stream_is_under_way_costs_that_stream_nothing(gateway: Gateway) -> None:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        slow = pool.submit(gateway.get, "/at-once/delay/1500", "bob")
+        until(lambda: at_once(gateway, "bob") == [0])  # the stream holds its lease
+        envoy, limiters = pids_of(gateway, "envoy"), pids_of(gateway, "ratelimit_svc")
+        for pid in limiters:
+            os.kill(pid, signal.SIGKILL)
+        assert slow.result().status_code == 200
+    until(lambda: "x-ratelimit-limit" in gateway.get("/healthz").headers)
+    assert pids_of(gateway, "envoy") == envoy
 
 
 def test_without_redis_a_gateway_that_denies_answers_503(gateway: Gateway) -> None:
