@@ -1,6 +1,6 @@
 """What a client is told in headers of the response. Pure.
 
-``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-10) list every rate that the call was held
+``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-11) list every rate that the call was held
 to, the one to look at first. ``X-RateLimit-*`` and ``Retry-After`` are about that one alone. All are made of the same
 numbers, so they cannot contradict each other.
 """
