@@ -23,9 +23,11 @@ LEASE_KEY = "lease"
 """Names one request, so that what it holds can be given back when its stream ends."""
 STATUS_KEY = "response.status"
 BYTES_KEY = "response.bytes"
-DURATION_KEY = "response.duration_ms"
-ENDED = (STATUS_KEY, BYTES_KEY, DURATION_KEY)
-"""What a stream came to: HTTP status, bytes sent to the client, milliseconds. ``-`` for what is not known."""
+TIMES_KEY = "response.times_ms"
+"""``<request came>,<response began>,<stream ended>`` in milliseconds since the request's first byte: when its last byte
+had come from the client, when the upstream began to answer. Empty for what never happened."""
+ENDED = (STATUS_KEY, BYTES_KEY, TIMES_KEY)
+"""What a stream came to: HTTP status, bytes sent to the client, its times. ``-`` for what is not known."""
 ABSENT = "-"
 """A dimension value that means "this caller has none"."""
 

@@ -26,9 +26,9 @@ _ATTRIBUTE, _HEADER = "attribute.", "header."
 _ENDED = (
     DescriptorEntry(limits.STATUS_KEY, constant="%RESPONSE_CODE%"),
     DescriptorEntry(limits.BYTES_KEY, constant="%BYTES_SENT%"),
-    DescriptorEntry(limits.DURATION_KEY, constant="%DURATION%"),
+    DescriptorEntry(limits.TIMES_KEY, constant="%REQUEST_DURATION%,%RESPONSE_DURATION%,%DURATION%"),
 )
-"""What Envoy fills in when a stream has ended; never absent, which would drop the descriptor."""
+"""What Envoy fills in when a stream has ended; never empty, which would drop the descriptor."""
 
 
 def compile_limits(spec: Spec) -> limits.Policy:

@@ -73,7 +73,7 @@ class Law:
     floor: float
     """Least level: above 0, at most 1."""
     target_ms: int
-    """A request that takes longer is slow."""
+    """A request that the upstream takes longer to answer is slow."""
     max_slow: float = 0.1
     """Share of requests, 0 to 1 exclusive, that may be slow: 0.1 makes the target one for the 90th percentile."""
     max_errors: float = 0.05

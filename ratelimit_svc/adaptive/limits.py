@@ -3,20 +3,20 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from ratelimit_svc.adaptive.law import INTERVAL_MS, Figures, Law
 from ratelimit_svc.adaptive.sharing import Levels
 from ratelimit_svc.engine import Decision, Status
-from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, STATUS_KEY, Adaptive, Policy
+from ratelimit_svc.policy import LIMIT_KEY, STATUS_KEY, TIMES_KEY, Adaptive, Policy
 from ratelimit_svc.rules import Ask, Descriptor, Policies
 from ratelimit_svc.store import Terms
 
 log = logging.getLogger(__name__)
 
 _PRESSED = Figures(pressed=1)
-_LONGEST_NUMBER = 15
-"""Digits of a duration in milliseconds: whatever has more is none."""
+_TIMES = re.compile(r"([0-9]{0,15}),([0-9]{0,15}),([0-9]{1,15})")
 _REFUSED = "429"
 """Says nothing about an upstream: a limit refused, this one perhaps."""
 
@@ -40,11 +40,20 @@ def in_force(terms: Terms, level: float) -> Terms:
 
 def stream(entries: Mapping[str, str], law: Law) -> Figures | None:
     """What a stream that has ended came to, by its descriptor; None when it says nothing about the upstream."""
-    status, took = entries.get(STATUS_KEY, ""), entries.get(DURATION_KEY, "")
-    if status == _REFUSED or not (took.isascii() and took.isdigit() and len(took) <= _LONGEST_NUMBER):
+    status, times = entries.get(STATUS_KEY, ""), _TIMES.fullmatch(entries.get(TIMES_KEY, ""))
+    if status == _REFUSED or times is None:
         return None
     failed = len(status) == len("5xx") and status.startswith("5")
-    return Figures(ended=1, errors=failed, slow=int(took) > law.target_ms, duration_ms=int(took))
+    came, began, ended = times.groups()
+    return Figures(ended=1, errors=failed, slow=_waited(came, began, ended) > law.target_ms, duration_ms=int(ended))
+
+
+def _waited(came: str, began: str, ended: str) -> int:
+    """How long the upstream had the whole request and did not begin to answer, in milliseconds.
+
+    How fast a client sends and reads is not the upstream's doing, nor how long an answer or a WebSocket goes on.
+    """
+    return max(0, int(began or ended) - int(came)) if came else 0
 
 
 class AdaptiveLimits:
@@ -87,7 +96,7 @@ class AdaptiveLimits:
             name = entries.get(LIMIT_KEY, "")
             if name not in laws:
                 continue
-            if DURATION_KEY in entries:
+            if TIMES_KEY in entries:
                 figures = stream(entries, laws[name])
                 if figures is not None:
                     self._levels.note(name, figures)

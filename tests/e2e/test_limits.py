@@ -1,5 +1,7 @@
 """Limits as clients meet them: exact under concurrency, told in headers and in the problem."""
 
+import itertools
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +106,36 @@ def test_an_adaptive_limit_gives_way_while_its_upstream_fails(gateway: Gateway) 
     while in_force(gateway) == 50:  # it is decided once a second, from what Envoy told of streams that ended
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_an_adaptive_limit_does_not_mind_long_answers_and_slow_clients(gateway: Gateway) -> None:
+    gateway.apply(gateway.edited(("target_latency: 900ms", "target_latency: 300ms")))
+
+    def slowly(number: int) -> int:
+        body = iter(lambda: time.sleep(0.1) or b"x", None) if number % 2 else None
+        with gateway.client() as client:
+            if body is None:
+                return client.get("/breathing/stream/6").status_code
+            return client.post("/breathing/echo", content=itertools.islice(body, 6)).status_code
+
+    deadline = time.monotonic() + 30
+    while not reasons(gateway) & {"full", "unused", "raised", "near"}:  # after a cut some seconds are not judged
+        assert time.monotonic() < deadline
+        with ThreadPoolExecutor(max_workers=12) as pool:
+            assert set(pool.map(slowly, range(12))) == {200}
+    assert "latency" not in reasons(gateway)
+    burst(gateway, "/breathing/delay/400", 24)
+    while "latency" not in reasons(gateway):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def reasons(gateway: Gateway) -> set[str]:
+    """Why the level of the limit moved or stayed so far."""
+    metrics = httpx.get(f"http://{gateway.running()['ratelimit_svc']['http']}/metrics", trust_env=False).text
+    return set(
+        re.findall(r'^ratelimit_adaptive_steps_total\{limit="breathing",reason="(.*)"\} [1-9]', metrics, re.MULTILINE)
+    )
 
 
 def in_force(gateway: Gateway) -> int:

@@ -16,7 +16,7 @@ from ratelimit_svc.adaptive.sharing import Levels
 from ratelimit_svc.client_headers import headers as headers_of
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import DURATION_KEY, LIMIT_KEY, REVISION_KEY, STATUS_KEY, Adaptive, Limit, Policy, Rate
+from ratelimit_svc.policy import LIMIT_KEY, REVISION_KEY, STATUS_KEY, TIMES_KEY, Adaptive, Limit, Policy, Rate
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import StoreUnavailableError, Terms
 from tests.ratelimit_svc.adaptive.test_sharing import INTERVAL_MS
@@ -36,7 +36,7 @@ def asked(limit: str, user: str = "u") -> Descriptor:
 
 
 def ended(limit: str, status: str = "200", took: str = "20") -> Descriptor:
-    entries = ((STATUS_KEY, status), ("response.bytes", "0"), (DURATION_KEY, took))
+    entries = ((STATUS_KEY, status), ("response.bytes", "0"), (TIMES_KEY, f"0,{took},{took}"))
     return Descriptor((*asked(limit).entries, *entries), 1)
 
 
@@ -145,24 +145,34 @@ def test_never_more_than_the_whole_limit_is_in_force_and_never_nothing_of_someth
 
 
 @pytest.mark.parametrize(
-    ("status", "took", "figures"),
+    ("status", "times", "figures"),
     [
-        ("200", "200", Figures(ended=1, duration_ms=200)),
-        ("200", "201", Figures(ended=1, slow=1, duration_ms=201)),
-        ("503", "0", Figures(ended=1, errors=1)),
-        ("0", "500", Figures(ended=1, slow=1, duration_ms=500)),
-        ("-", "1", Figures(ended=1, duration_ms=1)),
-        ("5", "1", Figures(ended=1, duration_ms=1)),
-        ("429", "1", None),
+        ("200", "0,200,900", Figures(ended=1, duration_ms=900)),
+        ("200", "0,201,201", Figures(ended=1, slow=1, duration_ms=201)),
+        ("200", "5000,5200,5300", Figures(ended=1, duration_ms=5300)),  # sent slowly
+        ("200", "5000,5201,5300", Figures(ended=1, slow=1, duration_ms=5300)),
+        ("200", ",300,400", Figures(ended=1, duration_ms=400)),  # was answered before all was sent
+        ("101", ",10,3600000", Figures(ended=1, duration_ms=3600000)),
+        ("503", "0,,0", Figures(ended=1, errors=1)),
+        ("504", "0,,1000", Figures(ended=1, errors=1, slow=1, duration_ms=1000)),
+        ("0", "0,,500", Figures(ended=1, slow=1, duration_ms=500)),  # waited for nothing
+        ("0", ",,500", Figures(ended=1, duration_ms=500)),  # never said all
+        ("0", "400,,500", Figures(ended=1, duration_ms=500)),
+        ("-", "0,1,1", Figures(ended=1, duration_ms=1)),
+        ("5", "0,1,1", Figures(ended=1, duration_ms=1)),
+        ("200", "900,1,1", Figures(ended=1, duration_ms=1)),
+        ("429", "0,1,1", None),
         ("200", "", None),
         ("200", "-", None),
-        ("200", "1.5", None),
-        ("200", "٣", None),
-        ("200", "9" * 16, None),
+        ("200", "0,1,", None),
+        ("200", "0,1,1.5", None),
+        ("200", "0,1,٣", None),
+        ("200", "0,1," + "9" * 16, None),
+        ("200", "0,1,1,1", None),
     ],
 )
-def test_a_stream_is_read_from_its_descriptor(status: str, took: str, figures: Figures | None) -> None:
-    assert stream({STATUS_KEY: status, DURATION_KEY: took}, LAW) == figures
+def test_a_stream_is_read_from_its_descriptor(status: str, times: str, figures: Figures | None) -> None:
+    assert stream({STATUS_KEY: status, TIMES_KEY: times}, LAW) == figures
 
 
 def test_without_an_adaptive_limit_nothing_is_held_back_and_redis_is_left_alone(book: Callable[[Policy], Any]) -> None:
