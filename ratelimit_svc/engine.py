@@ -59,7 +59,7 @@ class Decision:
     """One for each descriptor, in the order asked; None where no limit applies."""
     limiting: Status | None
     """The limit a client should look at: of those that refuse the one to wait longest for, else the one with least
-    left. None when no enforced limit applies."""
+    left; requests at a time last. None when no enforced limit applies."""
 
     @property
     def reset_s(self) -> int:
@@ -122,9 +122,12 @@ def _status(ask: Ask, standing: dict[str, Standing]) -> Status:
     return Status(ask.name, ask.mode in {"take", "always"}, standings, tightest)
 
 
-def _room_and_wait(standing: Standing) -> tuple[int, int]:
-    """Orders counters that have room: the least left first, and the longest to go of those."""
-    return standing.remaining, -standing.reset_ms
+def _room_and_wait(standing: Standing) -> tuple[bool, int, int]:
+    """Orders counters that have room: the least left first, and the longest to go of those.
+
+    Requests at a time come last. Of one that may do two at once, one is left all day: no reason to slow down.
+    """
+    return standing.terms.algorithm == "concurrency", standing.remaining, -standing.reset_ms
 
 
 def _standing(charge: Charge, reading: Reading, verdict: Verdict) -> Standing:

@@ -32,6 +32,7 @@ def conclusion(asks: list[Ask], used: dict[str, int], now_ms: int = T0, *, fallb
     return conclude(asks, charged, Verdict(allowed, now_ms, readings), fallback=fallback)
 
 
+ONE_AT_A_TIME = Counter("d", Terms("concurrency", 1, 60_000))
 A, B, C = counter("a"), counter("b", requests=5, window_ms=1000), counter("c", requests=0, window_ms=3_600_000)
 
 
@@ -53,6 +54,9 @@ A, B, C = counter("a"), counter("b", requests=5, window_ms=1000), counter("c", r
         ([(A, 1, 5), (B, 1, 0)], True, "a", [False, False], [4, 4]),
         ([(A, 1, 3), (B, 1, 5)], False, "b", [False, True], [7, 0]),
         ([(A, 1, 10), (B, 1, 5)], False, "a", [True, True], [0, 0]),
+        ([(ONE_AT_A_TIME, 1, 0)], True, "d", [False], [0]),
+        ([(ONE_AT_A_TIME, 1, 0), (A, 1, 2)], True, "a", [False, False], [0, 7]),
+        ([(ONE_AT_A_TIME, 1, 1), (A, 1, 2)], False, "d", [True, False], [0, 8]),
         ([(B, 1, 5), (A, 1, 10), (C, 1, 0)], False, "c", [True, True, True], [0, 0, 0]),
     ],
 )
