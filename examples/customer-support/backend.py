@@ -132,8 +132,8 @@ class Debug:
         return _json({"method": request.method, "path": request.target, "headers": request.headers, "body": body})
 
     def status(self, _: Request, code: str) -> Response:
-        """A response with this status, 200 to 599."""
-        return _json({"status": _number(code, 200, 599)}, int(code))
+        """A response with this status, 200 to 599, from an upstream that tells of a limit of its own."""
+        return _json({"status": _number(code, 200, 599)}, int(code), ("X-RateLimit-Limit", "1"))
 
     async def delay(self, _: Request, milliseconds: str) -> Response:
         """A response after this many milliseconds."""

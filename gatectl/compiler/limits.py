@@ -30,6 +30,10 @@ _ENDED = (
 )
 """What Envoy fills in when a stream has ended; never empty, which would drop the descriptor."""
 
+_ONE_NUMBER = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+"""Headers that hold one number: one from the upstream and one from the gateway could not be told apart. ``RateLimit``
+and ``RateLimit-Policy`` are lists of names, and may come from both."""
+
 
 def compile_limits(spec: Spec) -> limits.Policy:
     """What ratelimit_svc obeys."""
@@ -100,6 +104,11 @@ def descriptors(spec: Spec, route: Route) -> tuple[Descriptor, ...]:
     asked = [Descriptor(entries, hits=_hits(limit, route)) for limit, entries in applying]
     ended = [Descriptor((*entries, *_ENDED), ended=True) for limit, entries in applying if _told_of_the_end(limit)]
     return (*asked, *ended)
+
+
+def replaced_headers(spec: Spec, route: Route) -> tuple[str, ...]:
+    """Headers of the upstream's responses that the limiter's stand in for."""
+    return _ONE_NUMBER if any(limit.enforce for limit in holding(spec.rate_limits, route.name)) else ()
 
 
 def _told_of_the_end(limit: RateLimit) -> bool:

@@ -25,6 +25,11 @@ def test_a_client_is_told_of_every_limit_and_a_refusal_when_to_come_back(gateway
     assert f"try again in {seconds} s" in problem["detail"]
 
 
+def test_the_gateway_speaks_of_limits_and_not_the_upstream_behind_it(gateway: Gateway) -> None:
+    answer = gateway.get("/several/status/200")
+    assert answer.headers.get_list("x-ratelimit-limit") == ["2"]
+
+
 def test_a_grpc_client_is_told_in_its_own_way(gateway: Gateway) -> None:
     headers = {"x-api-key": STATIC_KEY, "content-type": "application/grpc"}
     refused = [gateway.get("/by-plan", headers=headers) for _ in range(4)][-1]
