@@ -8,7 +8,17 @@ import unicodedata
 import zoneinfo
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from ext_authz.api_key import PREFIX
@@ -149,6 +159,20 @@ def _time_zone(text: str) -> str:
     return text
 
 
+def said(words: str) -> WrapValidator:
+    """Tells in words what the pattern of a type lets pass: a person reads it, and no machine."""
+
+    def check(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return inner(value)
+        except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] != "string_pattern_mismatch":
+                raise
+            raise PydanticCustomError("malformed", "{words}", {"words": words}) from None
+
+    return WrapValidator(check)
+
+
 def _given(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("malformed", "a value is needed, or leave the field out")
@@ -178,7 +202,11 @@ RateField = Annotated[
     PlainSerializer(write_rate, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": rf"^{_RATE.pattern}$", "examples": ["100/minute"]}),
 ]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"),
+    said("a name is made of lower-case letters, digits and dashes, 63 at most"),
+]
 """Lower-case letters, digits and dashes: safe in metrics, headers, file and resource names."""
 
 

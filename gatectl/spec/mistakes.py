@@ -61,6 +61,8 @@ def _translate(model: type[Section], tree: Node, details: Any) -> Diagnostic:  #
     if kind == "missing":
         return Diagnostic("GC0101", f'"{field}" is missing', node.key_at or node.at, _needed(path))
     got = _shown(node)
+    if "[key]" in path:
+        return Diagnostic("GC0106", f'the name "{path[-2]}" is malformed: {_sentence(details)}', node.key_at or node.at)
     if kind in {"unreadable", "malformed"}:
         code = "GC0105" if kind == "unreadable" else "GC0106"
         return Diagnostic(code, f'"{field}": {details["msg"]}{got}', node.at)
@@ -72,8 +74,6 @@ def _translate(model: type[Section], tree: Node, details: Any) -> Diagnostic:  #
         return Diagnostic("GC0102", f'"{field}" must be {allowed}{got}', node.at, hint)
     if kind in _TYPES:
         return Diagnostic("GC0102", f'"{field}" must be {_TYPES[kind]}{got}', node.at, _type_hint(kind, node))
-    if "[key]" in path:
-        return Diagnostic("GC0106", f'the name "{path[-2]}" is malformed: {_sentence(details)}', node.key_at or node.at)
     return Diagnostic("GC0106", f'"{field}" {_sentence(details)}{got}', node.at)
 
 

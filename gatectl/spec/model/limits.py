@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gatectl.fields import Duration, Name, Omittable, Size, Text, TimeZone
+from gatectl.fields import Duration, Name, Omittable, Size, Text, TimeZone, said
 from gatectl.spec.model.allowance import AllowancesField
 from gatectl.spec.model.section import Section
 from ratelimit_svc.policy import Algorithm as LimitAlgorithm
@@ -28,19 +28,28 @@ class Adaptive(Section):
     """Requests of everybody under way at once, on average over a second."""
 
 
+_CALLER = "user, role, plan, api_key, client_address, attribute.<name>"
 Trait = Annotated[
     str,
     StringConstraints(
         pattern=r"^(user|role|plan|api_key|client_address|attribute\.[a-z][a-z0-9_]{0,62}|header\.[a-z0-9!#$%&'*+.^`|~-]{1,128})$"
     ),
+    said(f"a caller is known by one of {_CALLER}, header.<name>, names in lower case"),
 ]
 """What a caller may be chosen by."""
 ProvenTrait = Annotated[
-    str, StringConstraints(pattern=r"^(user|role|plan|api_key|client_address|attribute\.[a-z][a-z0-9_]{0,62})$")
+    str,
+    StringConstraints(pattern=r"^(user|role|plan|api_key|client_address|attribute\.[a-z][a-z0-9_]{0,62})$"),
+    said(f"a caller is spared for one of {_CALLER}, names in lower case; never for a header, which anybody may send"),
 ]
-"""What a caller may be spared for: never a header, which anybody may send."""
+"""What a caller may be spared for."""
 _Values = Annotated[tuple[Text, ...], Field(min_length=1)]
-_Status = Annotated[str, StringConstraints(pattern="^[1-5]([0-9]{2}|xx)$")]
+_Counted = Annotated[
+    Dimension, said(f"a limit counts by {_CALLER}, header.<name>, route, upstream, gateway, names in lower case")
+]
+_Status = Annotated[
+    str, StringConstraints(pattern="^[1-5]([0-9]{2}|xx)$"), said('a status is a code ("503") or a class (5xx)')
+]
 
 
 class ResponseCost(Section):
@@ -59,7 +68,7 @@ class RateLimit(Section):
     """
 
     name: Name
-    per: Annotated[tuple[Dimension, ...], Field(min_length=1)]
+    per: Annotated[tuple[_Counted, ...], Field(min_length=1)]
     limit: AllowancesField
     plans: dict[Name, AllowancesField] = {}
     """Instead of ``limit`` for callers with one of these plans."""
