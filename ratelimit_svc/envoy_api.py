@@ -110,7 +110,8 @@ def response(decision: Decision) -> Any:
     fields[METADATA_LIMIT].string_value = refused_by
     fields[METADATA_DECISION].string_value = decision.outcome
     if not decision.allowed:
-        fields[METADATA_DETAIL].string_value = decision.detail()
+        fields[METADATA_DETAIL].string_value = detail = decision.detail()
+        answer.raw_body = detail.encode()  # the gateway makes a problem of it; another Envoy says it as it is
         # read by the format of the 429 only, where a number stays one
         fields[METADATA_RETRY_AFTER].number_value = decision.reset_s
     return answer

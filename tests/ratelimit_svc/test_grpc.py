@@ -134,6 +134,7 @@ async def test_a_call_within_its_limits_gets_everything_the_client_and_the_log_n
     assert "retry-after" not in headers(response)
     assert headers(response)["x-ratelimit-remaining"] == "1"
     assert metadata(response) == {"limit": "-", "decision": "ok"}
+    assert response.raw_body == b""
 
 
 async def test_a_call_over_a_limit_is_told_which_and_when_to_come_back(stub):
@@ -152,6 +153,7 @@ async def test_a_call_over_a_limit_is_told_which_and_when_to_come_back(stub):
         "decision": "over_limit",
         "detail": f'limit "two" allows 2 requests per 365 days; try again in {told["retry-after"]} s',
     }
+    assert response.raw_body.decode() == metadata(response)["detail"]
 
 
 @pytest.mark.parametrize(
