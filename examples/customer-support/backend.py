@@ -1,4 +1,4 @@
-"""The demo's upstream: tickets, users and customers of a support desk, in memory.
+"""The demo's upstream: tickets, users and customers of a support desk, in memory, and an assistant.
 
 It trusts whoever calls it: authentication, authorization and limits are the gateway's part. With ``--debug`` it also
 tells what reached it (``/debug/echo``) and misbehaves on demand, for tests.
@@ -29,6 +29,7 @@ MAX_TEXT = 1000
 MAX_DELAY_MS = 60_000
 MAX_LINES = 1000
 LINE_SECONDS = 0.1
+ANSWER_SECONDS = 0.3
 
 Record = dict[str, str]
 Endpoint = Callable[..., Response | Awaitable[Response]]
@@ -37,6 +38,27 @@ Endpoint = Callable[..., Response | Awaitable[Response]]
 
 def _json(document: object, status: int = 200, *headers: tuple[str, str]) -> Response:
     return Response(status, json.dumps(document).encode(), headers=headers)
+
+
+def _document(request: Request, fields: tuple[str, ...]) -> Record:
+    """The JSON object of a request, of texts; HttpError 400, or 422 for other fields or longer texts."""
+    try:
+        document: Any = json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise HttpError(400, "the body is not JSON") from None
+    if not isinstance(document, dict) or set(document) != set(fields):
+        raise HttpError(422, f"the body must be an object with exactly: {', '.join(fields)}")
+    for name, value in document.items():
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+            raise HttpError(422, f"{name} must be a text of 1 to {MAX_TEXT} characters")
+    return document
+
+
+async def _answer(request: Request) -> Response:
+    """What stands in for a language model: it takes its time, and is sure of itself."""
+    question = _document(request, ("question",))
+    await asyncio.sleep(ANSWER_SECONDS)
+    return _json({**question, "answer": "Have you tried to switch it off and on again?"})
 
 
 @dataclass
@@ -62,15 +84,7 @@ class Collection:
 
     def create(self, request: Request) -> Response:
         """Store a record from a JSON object; HttpError 400, 422 or, when the store is full, 507."""
-        try:
-            document: Any = json.loads(request.body)
-        except (ValueError, RecursionError):
-            raise HttpError(400, "the body is not JSON") from None
-        if not isinstance(document, dict) or set(document) != set(self.fields):
-            raise HttpError(422, f"the body must be an object with exactly: {', '.join(self.fields)}")
-        for name, value in document.items():
-            if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
-                raise HttpError(422, f"{name} must be a text of 1 to {MAX_TEXT} characters")
+        document = _document(request, self.fields)
         if len(self.records) >= MAX_RECORDS:
             raise HttpError(507, f"no more than {MAX_RECORDS} records are kept")
         record = {"id": f"{self.id_prefix}{1001 + len(self.records)}", **document, **self.defaults}
@@ -117,6 +131,7 @@ def _support_desk() -> list[tuple[str, dict[str, Endpoint]]]:
         (users.path, {"GET": users.read_all, "POST": users.create}),
         (f"{users.path}/([^/]+)", {"GET": users.read}),
         (f"{customers.path}/([^/]+)", {"GET": customers.read}),
+        ("/api/v1/assistant", {"POST": _answer}),
     ]
 
 

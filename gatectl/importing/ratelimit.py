@@ -1,10 +1,10 @@
 """A configuration file of envoyproxy/ratelimit → ``rate_limits``, to be laid over a spec.
 
-A rule is what its descriptors say together: keys alone are counted by, values narrow it. Where a value has a
-descriptor of its own, the rule of the key alone does not hold for it, so that one exempts it.
+A rule is what its descriptors say together: keys alone are counted by, values narrow it. Where others take its place,
+``withholding`` says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,11 @@ from gatectl.diagnostics import Diagnostic, GatectlError, Location, SpecError
 from gatectl.fields import Rate as SpecRate
 from gatectl.fields import write_rate
 from gatectl.importing.names import Names, slug
-from gatectl.importing.result import frozen, told
+from gatectl.importing.result import told
+from gatectl.importing.withholding import Callers, Carried, problem, withheld
 from gatectl.spec.formatting.writing import written
-from gatectl.spec.model import RateLimit
 from ratelimit_svc.compat import files
-from ratelimit_svc.compat.config import Level, Node, Rule, label
+from ratelimit_svc.compat.config import Level, Node, Pattern, Rate, Rule, label
 from ratelimit_svc.compat.yaml_tree import Place
 from ratelimit_svc.policy import Dimension
 
@@ -79,11 +79,12 @@ def import_ratelimit(name: str, text: str, meanings: Mapping[str, str]) -> Impor
         limits.note(finding.message, finding.place)
     for level in loaded.config.domains.values():
         limits.add(level, ())
-    if not limits.made:
+    made = limits.made()
+    if not made:
         refusal = Diagnostic("GC0400", "there is no limit that could be carried over", Location(name, 1, 1))
         raise SpecError([*limits.notes, refusal])
     notes = tuple(sorted(set(limits.notes), key=lambda note: note.sort_key))
-    return ImportedLimits(name, limits.made, written({"rate_limits": limits.made}, _HEADING), notes)
+    return ImportedLimits(name, made, written({"rate_limits": made}, _HEADING), notes)
 
 
 class _NotSayableError(Exception):
@@ -94,20 +95,24 @@ class _Limits:
     """Collects limits and what has to be said about them."""
 
     def __init__(self, meanings: Mapping[str, str]) -> None:
-        self.made: list[dict[str, Any]] = []
         self.notes: list[Diagnostic] = []
+        self._rules: list[Carried] = []
         self._meanings, self._names = meanings, Names()
 
-    def note(self, message: str, place: Place | None, hint: str | None = None, *, decided: bool = False) -> None:
+    def note(self, message: str, place: Place | None, *, decided: bool = False) -> None:
         """Something that is not carried over, or (``decided``) that is another thing now."""
         code = "GC0402" if decided else "GC0401"
-        self.notes.append(Diagnostic(code, message, _at(place) if place else None, hint, "warning"))
+        self.notes.append(Diagnostic(code, message, _at(place) if place else None, None, "warning"))
+
+    def made(self) -> list[dict[str, Any]]:
+        """The limits of all rules that were added."""
+        return withheld(self._rules, self.note)
 
     def add(self, level: Level, above: Sequence[tuple[Node, Level]]) -> None:
         """Every rule below, each with the way that leads to it."""
         for node in level.nodes:
             way = (*above, (node, level))
-            if node.rule is not None and node.rule.rate is not None:
+            if node.rule is not None and (node.rule.rate is not None or node.rule.replaces):
                 try:
                     self._carry_over(node.rule, way)
                 except _NotSayableError as error:
@@ -115,86 +120,85 @@ class _Limits:
             self.add(node.level, way)
 
     def _carry_over(self, rule: Rule, way: Sequence[tuple[Node, Level]]) -> None:
-        assert rule.rate is not None
-        node = way[-1][0]
-        per, limit = list[str](), dict[str, Any]()
-        for dimension, value in self._dimensions([each for each, _ in way]):
-            if not value:
-                per.append(dimension)
-            elif dimension == "route":
-                limit["routes"] = [slug(value)]
-                self.note(f'"{slug(value)}" must be a route of the spec', node.place, decided=True)
-            else:
-                limit.setdefault("when", {})[dimension] = [value]
-        rate = SpecRate(rule.rate.requests, rule.rate.window_s * 1000)
-        said = {
-            "name": self._names.fresh(rule.name or "-".join(label(each.key, each.value) for each, _ in way), "limit"),
-            "per": list(dict.fromkeys(per)) or [*limit.get("when", {})] or ["route"],
-            "limit": write_rate(rate),
+        place = way[-1][0].place
+        about = self._about([node for node, _ in way])
+        limit = None if rule.rate is None else self._limit(rule, rule.rate, about, way)
+        about.spared.update(self._spared(way))
+        patterned = [node for node, level in way if _patterned(node, level)]
+        about.patterned = bool(patterned)
+        self._rules.append(Carried(rule, place, about, limit))
+        if limit is None:
+            return
+        for node in patterned:
+            self.note(f'patterns beside "{node.key}" are not carried over: its limit holds for them', node.place)
+        if "route" in about.only:
+            self.note(f'"{about.only["route"]}" must be a route of the spec', place, decided=True)
+        if rule.quota:
+            self.note("quota_mode is not carried over: the limit refuses by itself", place, decided=True)
+
+    def _limit(self, rule: Rule, rate: Rate, about: Callers, way: Sequence[tuple[Node, Level]]) -> dict[str, Any]:
+        when = {dimension: [value] for dimension, value in about.only.items() if dimension != "route"}
+        said: dict[str, Any] = {
+            "name": self._names.fresh(rule.name or "-".join(label(node.key, node.value) for node, _ in way), "limit"),
+            "per": about.counted or [*when] or ["route"],
+            "limit": write_rate(SpecRate(rate.requests, rate.window_s * 1000)),
             "algorithm": "fixed_window",
-            **limit,
+            "count_refused": True,
         }
+        if "route" in about.only:
+            said["routes"] = [about.only["route"]]
+        if when:
+            said["when"] = when
         if rule.shadow:
             said["enforce"] = False
-        self._put(said, rule, way)
-        if rule.replaces:
-            self.note("replaces is not carried over: both limits hold", node.place)
-        if rule.quota:
-            self.note("quota_mode is not carried over: the limit refuses by itself", node.place, decided=True)
+        if found := problem(said):
+            raise _NotSayableError(f"cannot be said: {found}")
+        return said
 
-    def _dimensions(self, nodes: Sequence[Node]) -> Iterator[tuple[str, str]]:
-        """What each descriptor of a way counts by or is narrowed to; an empty value: counted by."""
+    def _about(self, nodes: Sequence[Node]) -> Callers:
+        """What each descriptor of a way counts by or is narrowed to."""
+        about = Callers()
         for node in nodes:
-            word = node.key.lower().replace("-", "_").removeprefix("x_")
-            dimension = self._meanings.get(node.key) or _KNOWN.get(word)
-            if dimension is None:
-                raise _NotSayableError(
-                    f'has the key "{node.key}", say what it is: --as {node.key}=header.{node.key.lower()}'
-                )
+            dimension = self._dimension(node)
             if node.has_wildcard and (node.value != "*" or node.share_threshold):
                 raise _NotSayableError(f'has the pattern "{label(node.key, node.value)}"')
-            yield dimension, "" if node.has_wildcard else node.value
+            by_itself = node.value in {"", "*"}
+            if dimension in about.only or (dimension in about.counted and not by_itself):
+                raise _NotSayableError(f"looks at {dimension} twice")
+            if by_itself:
+                about.counted += [] if dimension in about.counted else [dimension]
+            elif dimension in {"upstream", "gateway"}:
+                raise _NotSayableError(f"is for one {dimension} only, which a limit cannot say")
+            else:
+                about.only[dimension] = slug(node.value) if dimension == "route" else node.value
+        return about
 
-    def _put(self, said: dict[str, Any], rule: Rule, way: Sequence[tuple[Node, Level]]) -> None:
-        """Keep a limit, with whom it spares and how it counts where the language can say that."""
-        place = way[-1][0].place
-        counted = said | {"count_refused": True}
-        if _problem(counted) is None:
-            said = counted
-        if problem := _problem(said):
-            raise _NotSayableError(f"cannot be said: {problem}")
-        spared = self._spared(way)
-        if spared and _problem(said | {"exempt": spared}) is None:
-            said = said | {"exempt": spared}
-        elif spared:
-            values = ", ".join(f"{dimension} {value}" for dimension, values in spared.items() for value in values)
-            self.note(f"the rule {rule.path} did not hold for {values}, the limit does", place, decided=True)
-        self.made.append(said)
+    def _dimension(self, node: Node) -> str:
+        word = node.key.lower().replace("-", "_").removeprefix("x_")
+        dimension = self._meanings.get(node.key) or _KNOWN.get(word)
+        if dimension is None:
+            hint = f"say what it is: --as {node.key}=header.{node.key.lower().replace('_', '-')}"
+            raise _NotSayableError(f'has the key "{node.key}", {hint}')
+        if word == "masked_remote_address" and node.key not in self._meanings:
+            message = "addresses were counted by networks: say their size by `ipv4_prefix` and `ipv6_prefix`"
+            self.note(message, node.place, decided=True)
+        return dimension
 
     def _spared(self, way: Sequence[tuple[Node, Level]]) -> dict[str, list[str]]:
         """Values beside a key alone that have a descriptor of their own, by dimension."""
         spared: dict[str, list[str]] = {}
         for node, level in way:
-            if not node.value:
-                beside = [one for one in level.nodes if one.key == node.key and one.value]
-                if any(one.has_wildcard for one in beside):
-                    self.note(
-                        f'patterns beside "{node.key}" are not carried over: its limit holds for them', node.place
-                    )
-                own = [one for one in beside if not one.has_wildcard]
-                for dimension, value in self._dimensions(own):
-                    spared.setdefault(dimension, []).append(value)
+            if node.value in {"", "*"}:
+                own = [one for one in level.nodes if one.key == node.key and one.value and not one.has_wildcard]
+                if own:
+                    spared.setdefault(self._dimension(node), []).extend(one.value for one in own)
         return spared
 
 
-def _problem(limit: dict[str, Any]) -> str | None:
-    """Why a limit is none of the language, None when it is."""
-    try:
-        RateLimit.model_validate(frozen(limit))
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return None
+def _patterned(node: Node, level: Level) -> bool:
+    """Whether patterns take values from a key alone."""
+    others = (one for one in level.nodes if one is not node and one.has_wildcard)
+    return node.value in {"", "*"} and any(Pattern(one.key).matches(node.key) for one in others)
 
 
 def _at(place: Place) -> Location:

@@ -106,14 +106,14 @@ def callers(draft: Draft) -> Iterator[Diagnostic]:
         for field, traits in chosen:
             for trait, values in traits.items():
                 for position, value in enumerate(values):
-                    if (needed := _malformed(trait, value)) is not None:
+                    if (needed := malformed(trait, value)) is not None:
                         node = draft.tree.find(("rate_limits", index, field, trait, position))
                         message = f'{title(draft, index)}: "{node.shown}" is not {needed}'
                         yield Diagnostic("GC0106", message, node.at)
 
 
-def _malformed(trait: str, value: str) -> str | None:
-    """What a value had to be, when it is not."""
+def malformed(trait: str, value: str) -> str | None:
+    """What a value of a trait had to be, when it is not; None when it is."""
     if trait == "client_address":
         try:
             ipaddress.ip_network(value)

@@ -1,7 +1,7 @@
 """The rules of envoyproxy/ratelimit and how a descriptor finds its rule. Pure.
 
 A rule stands in a tree of descriptors. On each level an entry takes the node that names its key and value, else the
-first in the order of the files whose value has a ``*`` that matches, else the one that names its key alone. The rule
+first in the order of the files that has a ``*`` and matches, else the one that names its key alone. The rule
 of the last entry's node holds; a node deeper or higher does not.
 """
 
@@ -95,18 +95,23 @@ class Node:
 
     @property
     def has_wildcard(self) -> bool:
-        """Whether it is found by a pattern. A key without a value may be one as well."""
-        return "*" in (self.value or self.key)
+        """Whether it is found by a pattern, which its key may be part of as well."""
+        return "*" in self.key + self.value
 
 
 class Level:
-    """The descriptors below one, or at the top of a domain. No two have the same key and value."""
+    """The descriptors below one, or at the top of a domain. No two have the same key and value.
+
+    A ``*`` in a key is matched as the reference does it: against the entry's key and value, joined by ``_``.
+    """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self.nodes = tuple(nodes)
         self._exact = {(node.key, node.value): node for node in self.nodes}
         self._patterns = [
-            (Pattern(node.key), Pattern(node.value or "*"), node) for node in self.nodes if node.has_wildcard
+            (node, Pattern(label(node.key, node.value) if "*" in node.key else node.value))
+            for node in self.nodes
+            if node.has_wildcard
         ]
 
     def find(self, entry: Entry) -> Node | None:
@@ -114,8 +119,8 @@ class Level:
         key, value = entry
         if value and (node := self._exact.get(entry)) is not None:
             return node
-        for keys, values, node in self._patterns:
-            if keys.matches(key) and values.matches(value):
+        for node, pattern in self._patterns:
+            if pattern.matches(f"{key}_{value}") if "*" in node.key else node.key == key and pattern.matches(value):
                 return node
         return self._exact.get((key, ""))
 
@@ -124,8 +129,8 @@ class Level:
 class Found:
     """The rule of a descriptor; ``counted`` is whom it counts, ``metric`` its name in metrics.
 
-    Two descriptors with equal ``counted`` and windows share a counter. An entry found under ``share_threshold`` is
-    told apart from one that really has the pattern for a value by a third member.
+    Two descriptors with equal ``counted`` and windows share a counter. An entry found under ``share_threshold`` has its
+    pattern, key and value, for a value.
     """
 
     rule: Rule
@@ -160,7 +165,7 @@ class Config:
         if not way or (rule := way[-1].rule) is None:
             return None
         counted = tuple(
-            (node.key, node.value, "*") if node.share_threshold else entry
+            (entry[0], node.key, node.value) if node.share_threshold else entry
             for entry, node in zip(entries, way, strict=True)
         )
         return Found(rule, counted, _metric(domain, rule, entries, way))

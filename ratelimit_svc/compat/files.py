@@ -23,8 +23,8 @@ _KNOWN = _ROOT | _DESCRIPTOR | _RATE_LIMIT
 _TRUE = {"y", "yes", "true", "on"}
 _WHOLE = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*")
 MAX_UINT32 = 2**32 - 1
-SUFFIXES = (".yaml", ".yml")
-"""How the names of configuration files end."""
+SUFFIXES = (".yaml", ".yml", ".json", "")
+"""How the names of configuration files end. The reference reads files of any name; JSON is YAML."""
 
 
 class ConfigError(ValueError):
@@ -147,8 +147,10 @@ class _File:
         flags = {word: self._flag(tree, word) for word in words}
         if not key:
             self._wrong(tree.place, "a descriptor must have a key")
-        if flags["share_threshold"] and "*" not in (value or key):
-            self._wrong(tree.fields["share_threshold"][0], "share_threshold is for values with a *")
+        if flags["share_threshold"] and "*" not in key + value:
+            self._wrong(tree.fields["share_threshold"][0], "share_threshold is for keys and values with a *")
+        if not isinstance(metadata := self._field(tree, "metadata"), Mapping | None):
+            self._wrong(metadata.place, "metadata is a mapping")
         limit = self._field(tree, "rate_limit")
         if limit is not None and not isinstance(limit, Mapping):
             self._wrong(limit.place, "rate_limit is a mapping")

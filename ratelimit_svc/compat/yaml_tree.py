@@ -147,8 +147,11 @@ class YamlReader:
                 continue
             tree = self._tree(value, above)
             if str(key.tag) == f"{_CORE}merge":
+                before = {*own, *merged}  # which YAML lets win, and the reference does not
                 for source in tree.items if isinstance(tree, Sequence) else (tree,):
                     if isinstance(source, Mapping):
+                        for twice in sorted(before & {*source.fields}):
+                            self._tell(place, f'<< brings "{twice}", which stands before it: write << first, and once')
                         merged = source.fields | merged
                     else:
                         self._tell(place, "<< takes a mapping or a list of mappings")

@@ -105,6 +105,16 @@ def test_keys_are_printed_once_in_the_documented_shape(demo: Gateway) -> None:
     assert "digest" not in stored
 
 
+def test_the_plan_of_a_customer_says_how_many_questions_a_day_the_assistant_takes(demo: Gateway) -> None:
+    answers = {}
+    for plan in ("free", "pro"):
+        key = demo.json("keys", "create", f"{plan}-customer", "--role", "customer", "--plan", plan)["key"]
+        with demo.client() as client:
+            asked = [client.post("/api/v1/assistant", headers={"x-api-key": key}, json={}) for _ in range(11)]
+        answers[plan] = [answer.status_code for answer in asked]
+    assert answers == {"free": [422] * 10 + [429], "pro": [422] * 11}  # it wants to be asked something
+
+
 def test_the_state_directory_is_for_its_owner_only(demo: Gateway) -> None:
     assert demo.state_dir.stat().st_mode & 0o077 == 0
     for name in ("running.json", "ready.json"):

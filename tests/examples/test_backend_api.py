@@ -39,6 +39,12 @@ def test_a_created_user_is_in_the_list(client: httpx.Client) -> None:
     assert user in client.get("/api/v1/users").json()
 
 
+def test_a_question_is_answered(client: httpx.Client) -> None:
+    answered = client.post("/api/v1/assistant", json={"question": "Why does nothing print?"})
+    assert answered.status_code == 200
+    assert answered.json().keys() == {"question", "answer"}
+
+
 def test_a_customer_is_read_by_id(client: httpx.Client) -> None:
     assert client.get("/api/v1/customers/carol").json()["name"] == "Carol"
 
@@ -67,6 +73,7 @@ def test_head_answers_like_get_without_the_body(client: httpx.Client) -> None:
         ("POST", "/api/v1/tickets", b'{"subject": "a", "customer": 1}', 422),
         ("POST", "/api/v1/tickets", b'{"subject": "", "customer": "c"}', 422),
         ("POST", "/api/v1/tickets", b'{"subject": "a", "customer": "c", "id": "mine"}', 422),
+        ("POST", "/api/v1/assistant", b'{"query": "a"}', 422),
         ("GET", "/debug/status/600", None, 400),
         ("GET", "/debug/delay/60001", None, 400),
         ("GET", "/debug/stream/0", None, 400),

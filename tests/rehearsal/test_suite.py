@@ -193,7 +193,7 @@ def gatectl(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str
 def test_the_example_keeps_all_its_promises_and_all_of_it_is_covered() -> None:
     result = gatectl("--fail-under", "100", directory=EXAMPLE)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "21 passed, 0 failed; coverage 100%" in result.stdout
+    assert "29 passed, 0 failed; coverage 100%" in result.stdout
 
 
 def test_the_scaffold_can_be_tested_as_it_stands(tmp_path: Path) -> None:

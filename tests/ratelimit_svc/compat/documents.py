@@ -21,14 +21,16 @@ def rate_limits(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def descriptors(draw: st.DrawFn, depth: int = 3) -> list[dict[str, Any]]:
-    names = st.tuples(st.sampled_from("ab"), st.sampled_from(["", "", "x", "xy", "x*", "*y", "*", "x*y"]))
+    names = st.tuples(
+        st.sampled_from(["a", "b", "a*", "*b"]), st.sampled_from(["", "", "x", "xy", "x*", "*y", "*", "x*y"])
+    )
     made = []
     for key, value in draw(st.lists(names, unique=True, min_size=1, max_size=4)):
         one: dict[str, Any] = {"key": key} | ({"value": value} if value else {})
         if draw(st.integers(0, 3)):
             one["rate_limit"] = draw(rate_limits())
         for word in ("shadow_mode", "quota_mode", "share_threshold"):
-            if (word != "share_threshold" or "*" in value) and draw(st.integers(0, 3)) == 0:
+            if (word != "share_threshold" or "*" in key + value) and draw(st.integers(0, 3)) == 0:
                 one[word] = True
         if depth > 1 and draw(st.booleans()):
             one["descriptors"] = draw(descriptors(depth=depth - 1))

@@ -38,7 +38,7 @@ def load(into: Descriptor, documents: list[dict[str, Any]]) -> Descriptor:
             document.get("rate_limit"),
             document.get("shadow_mode", False),
             document.get("quota_mode", False),
-            value if document.get("share_threshold") else "",
+            key if document.get("share_threshold") else "",
         )
         into.descriptors[key] = load(node, document.get("descriptors", []))
         if "*" in key:
@@ -64,7 +64,7 @@ class Reference:
             if found is None:
                 return None
             if found.share:
-                shared[index] = found.share
+                shared[index] = found.share.removeprefix(f"{key}_")
             node = found
         return (node, shared) if entries and node.limit is not None else None
 

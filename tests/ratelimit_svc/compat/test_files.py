@@ -35,7 +35,7 @@ WRONG = {
     "domain: d\ndescriptors: [{key: a}, {key: a}]": 'c.yaml:2:25: the descriptor "a" is there already, on line 2',
     "domain: d\ndescriptors: [{key: a, shadow_mode: 1}]": "c.yaml:2:37: shadow_mode is true or false",
     "domain: d\ndescriptors: [{key: a, value: b, share_threshold: true}]": (
-        "c.yaml:2:34: share_threshold is for values with a *"
+        "c.yaml:2:34: share_threshold is for keys and values with a *"
     ),
     "domain: d\ndescriptors: [{key: a, rate_limit: 3}]": "c.yaml:2:36: rate_limit is a mapping",
     "domain: d\ndescriptors: [{key: a, rate_limit: {unit: fortnight}}]": (
@@ -52,6 +52,17 @@ WRONG = {
     ),
     "domain: d\ndescriptors: [{key: a, rate_limit: {unit: day, name: n, replaces: [{name: n}]}}]": (
         'c.yaml:2:68: "n" cannot replace itself'
+    ),
+    "domain: d\ndescriptors: [{key: a, metadata: [a]}]": "c.yaml:2:34: metadata is a mapping",
+    "domain: d\ndescriptors: [{key: a, rate_limit: {unit: day, unit_multiplier: 2}}]": (
+        'c.yaml:2:48: "unit_multiplier" is no word of the configuration'
+    ),
+    "domain: d\n---\ndomain: e": ("c.yaml:2:1: expected a single document in the stream but found another document"),
+    "domain: d\ndescriptors: [&a {key: a}, {key: b, <<: *a}]": (
+        'c.yaml:2:37: << brings "key", which stands before it: write << first, and once'
+    ),
+    "domain: d\ndescriptors: [&a {key: a}, {<<: *a, <<: *a, value: b}]": (
+        'c.yaml:2:37: << brings "key", which stands before it: write << first, and once'
     ),
     "domain: d\ndescriptors: [{<<: 3, key: a}]": "c.yaml:2:16: << takes a mapping or a list of mappings",
     "domain: d\ndescriptors: &a [{key: a, descriptors: *a}]": (
@@ -125,8 +136,10 @@ def test_scalars_are_text_where_text_is_wanted_and_anchors_are_followed() -> Non
 
 def test_fields_of_one_mapping_can_be_taken_over_by_another() -> None:
     loaded = config(
-        f"[{{key: a, descriptors: [&x {{key: b, value: c, {LIMIT}}}, {{<<: *x, value: d}}, {{<<: [*x], key: e}}]}}]"
+        f"[{{key: a, descriptors: [&x {{key: b, value: c, {LIMIT}}}, {{<<: *x, value: d}}, {{<<: [*x], key: e}}]}},"
+        f" {{key: f, descriptors: [{{key: g, <<: &y {{{LIMIT}}}}}, {{key: h, <<: *y}}]}}]"
     )
+    assert loaded.config.match("d", [("f", ""), ("h", "")]) is not None
     for entry in (("b", "c"), ("b", "d"), ("e", "c")):
         assert loaded.config.match("d", [("a", ""), entry]) is not None
 
@@ -139,6 +152,8 @@ FOUND = f"""
 - {{key: any, {LIMIT}}}
 - {{key: any, value: "*", {LIMIT}}}
 - {{key: "tenant*", {LIMIT}}}
+- {{key: "zone*", value: eu, {LIMIT}}}
+- {{key: "*end", {LIMIT}}}
 - {{key: abab, value: "ab*ab", {LIMIT}}}
 - {{key: abab, value: "*b*b*c", {LIMIT}}}
 """
@@ -158,6 +173,9 @@ FOUND = f"""
         ([("path", "/a"), ("user", "you")], None),
         ([("path", "/b"), ("user", "you"), ("more", "")], None),
         ([("tenant_7", "x")], "tenant*"),
+        ([("zone1", "eu")], "zone*_eu"),
+        ([("zone1", "us")], None),
+        ([("whatever", "week-end")], "*end"),
         ([("abab", "abab")], "abab_ab*ab"),
         ([("abab", "ab")], None),
         ([("abab", "xbybc")], "abab_*b*b*c"),

@@ -31,10 +31,11 @@ class Compat(Running):
 
 def swap(directory: Path, name: str, requests: object) -> None:
     """A new generation of a mounted ConfigMap."""
-    (directory / name).mkdir()
+    generation = directory / f"..{name}"
+    generation.mkdir()
     text = f"domain: {name}\ndescriptors: [{{key: a, rate_limit: {{unit: day, requests_per_unit: {requests}}}}}]"
-    (directory / name / "c.yaml").write_text(text)
-    (directory / "..new").symlink_to(name)
+    (generation / "c.yaml").write_text(text)
+    (directory / "..new").symlink_to(generation.name)
     (directory / "..new").replace(directory / "..data")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 
 import grpc
 import grpc.aio
@@ -180,20 +179,23 @@ def test_a_directory_is_followed_and_a_bad_file_changes_nothing(tmp_path):
     book = WORKER.book({"compat_config": tmp_path, "merge_domains": False}, WORKER)
     assert book.refresh()
     assert book.rejected == {"current": "*.yaml cannot be read: there is none"}
-    for generation, requests in (("one", 1), ("two", 2)):  # a ConfigMap: ..data is swapped, files are links through it
+    for generation, requests in (
+        ("..one", 1),
+        ("..two", 2),
+    ):  # a ConfigMap: ..data is swapped, files are links through it
         (tmp_path / generation).mkdir()
         text = f"domain: d\ndescriptors: [{{key: a, rate_limit: {{unit: day, requests_per_unit: {requests}}}}}]"
         (tmp_path / generation / "c.yaml").write_text(text)
-    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "..data").symlink_to("..one")
     (tmp_path / "c.yaml").symlink_to("..data/c.yaml")
     (tmp_path / "notes.txt").write_text("no configuration")
     assert book.refresh()
     assert book.rejected == {}
-    (tmp_path / "..new").symlink_to("two")
+    (tmp_path / "..new").symlink_to("..two")
     (tmp_path / "..new").replace(tmp_path / "..data")
     assert book.refresh()
     rates = [book.current.match("d", [("a", "x")]).rule.rate.requests]
-    (tmp_path / "two" / "c.yaml").write_bytes(b"domain: d\xff")
+    (tmp_path / "..two" / "c.yaml").write_bytes(b"domain: d\xff")
     assert book.refresh()
     assert not book.refresh()
     assert rates == [book.current.match("d", [("a", "x")]).rule.rate.requests] == [2]
@@ -231,7 +233,20 @@ def test_names_with_values_are_bounded():
 
 
 def test_a_document_is_the_text_of_every_file(tmp_path):
-    (tmp_path / ".hidden.yaml").write_text("x")
-    (tmp_path / "b.yml").write_text("b")
+    for name in ("b.yml", "a.yaml", "limits", "team/c.json", ".hidden.yaml", "..2026/a.yaml", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "again").symlink_to("team")
+    assert list(text_files(tmp_path, files.SUFFIXES).items()) == [
+        (name, name) for name in ("a.yaml", "b.yml", "limits", "team/c.json")
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_not_passed_over(tmp_path):
     (tmp_path / "a.yaml").write_text("a")
-    assert json.dumps(text_files(tmp_path, files.SUFFIXES)) == '{"a.yaml": "a", "b.yml": "b"}'
+    (tmp_path / "b.yaml").symlink_to("gone.yaml")
+    with pytest.raises(FileNotFoundError):
+        text_files(tmp_path, files.SUFFIXES)
+    with pytest.raises(FileNotFoundError):
+        text_files(tmp_path / "none", files.SUFFIXES)
