@@ -12,7 +12,7 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.neighbours import work_with
-from tests.redis_worlds import Cluster, Server, running, slot_owner, until
+from tests.redis_worlds import RIGHTS_IN_A_CLUSTER, RIGHTS_OF_OTHERS, Cluster, Server, running, slot_owner, until
 
 YEAR = 365 * 86_400_000
 _numbers = itertools.count()
@@ -149,8 +149,10 @@ def move_slot(cluster: Cluster, slot: int, target: Server, meet: Callable[[], No
     meet()
 
 
-async def test_keys_revocations_failures_and_status_are_there_too(cluster):
-    await work_with(cluster.url)
+async def test_keys_revocations_failures_and_status_are_there_too_with_the_rights_that_are_documented(cluster):
+    for server in cluster.servers:
+        server.ask("ACL", "SETUSER", "other", "on", ">pw", *RIGHTS_OF_OTHERS, *RIGHTS_IN_A_CLUSTER)
+    await work_with(cluster.url.replace("//", "//other:pw@"))
 
 
 async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_counting(cluster, open_store):

@@ -10,9 +10,11 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.rules import Descriptor
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from serving.redis_clients import Sentinels
+from serving.redis_location import parse
 from tests.neighbours import work_with
 from tests.ratelimit_svc.conftest import a_limit
-from tests.redis_worlds import Watched, running
+from tests.redis_worlds import RIGHTS_OF_OTHERS, Watched, running
 
 LIMIT, PROCESSES, YEAR = 60, 4, 365 * 86_400_000
 CALL = [Descriptor((("limit", "per-user"), ("revision", "r1"), ("user", "alice")), 1)]
@@ -44,8 +46,20 @@ async def test_a_name_that_no_sentinel_knows_is_away(watched, open_store):
         await store.decide([])
 
 
-async def test_keys_revocations_failures_and_status_are_there_too(watched):
-    await work_with(watched.url)
+async def test_many_connections_may_ask_for_the_master_at_once(watched):
+    sentinels = Sentinels(parse(watched.url), 2)
+
+    async def ask(turn):
+        await asyncio.sleep(turn / 2000)  # one is done while another asks
+        return await sentinels.discover_master("shop")
+
+    found = await asyncio.gather(*(ask(turn) for turn in range(100)))
+    assert set(found) == {("127.0.0.1", watched.servers[0].port)}
+
+
+async def test_keys_revocations_failures_and_status_are_there_too_with_the_rights_that_are_documented(watched):
+    watched.servers[0].ask("ACL", "SETUSER", "other", "on", ">pw", *RIGHTS_OF_OTHERS)
+    await work_with(watched.url.replace("//:pw@", "//other:pw@"))
 
 
 async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_goes_on_counting(
