@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from ratelimit_svc.adaptive.law import NOTHING
+from ratelimit_svc.adaptive.sharing import Levels, key_of
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
@@ -13,6 +15,7 @@ from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_clients import Sentinels
 from serving.redis_location import parse
 from tests.neighbours import work_with
+from tests.ratelimit_svc.adaptive.test_sharing import BAD, exchange
 from tests.ratelimit_svc.conftest import a_limit
 from tests.redis_worlds import RIGHTS_OF_OTHERS, Watched, running
 
@@ -75,6 +78,9 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
     async def call(turns):
         outcomes.extend([(await limiters[turn % 2].decide("g", CALL)).outcome for turn in range(turns)])
 
+    levels = [Levels(store, 1) for store in stores]
+    while 1 in (before := await exchange(levels, "g", BAD)) or len(before) > 1:
+        pass
     await call(20)
     old, new = watched.servers
     assert old.ask("WAIT", 1, 5000) == 1
@@ -83,6 +89,7 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
         for closed in (False, True):
             while any(store.breaker.closed != closed for store in stores):
                 await call(2)
+                assert await exchange(levels, "g", NOTHING) == before
                 await asyncio.sleep(0.01)
     await call(LIMIT)
     share = LIMIT // PROCESSES
@@ -92,3 +99,5 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
     assert outcomes.count("ok") == LIMIT - fell_back
     assert outcomes[-1] == "over_limit"
     assert new.ask("ROLE")[0] in {"master", b"master"}
+    assert await exchange(levels, "g", NOTHING) == before
+    assert new.ask("HGET", key_of("g", "a"), "state").startswith(f"[{before.pop()},")
