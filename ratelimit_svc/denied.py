@@ -31,13 +31,15 @@ class Denied:
         self._capacity, self._clock_ms, self._longest_ms = capacity, clock_ms, longest_ms
         self._denials: OrderedDict[_Call, _Denial] = OrderedDict()
         self._generation = 0
+        self.refunds = 0
+        """Calls of this process that gave hits back."""
 
     def __len__(self) -> int:
         """Calls remembered."""
         return len(self._denials)
 
     def forget(self) -> None:
-        """Counters may have changed otherwise than by being charged: Redis was away, was flushed, or a user reset."""
+        """Counters may have changed otherwise than by being charged: Redis was away or flushed, hits came back."""
         self._denials.clear()
         self._generation += 1
 
@@ -91,6 +93,7 @@ class DeniedFirst:
         asked = self._denied.now()
         verdict = await self._store.decide(charges)
         if any(charge.mode == "give_back" and not charge.lease for charge in charges):
+            self._denied.refunds += 1
             self._denied.forget()  # what was refused may fit now
         self._denied.learn(asked, charges, verdict)
         return verdict

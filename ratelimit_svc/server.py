@@ -21,6 +21,7 @@ from ratelimit_svc.denied import DeniedFirst
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.redis.overrides import FollowedOverrides
+from ratelimit_svc.redis.refunds import Refunds
 from ratelimit_svc.redis.refusals import Refusals
 from ratelimit_svc.rules import Mistake, NotLoaded
 from ratelimit_svc.store import StoreUnavailableError
@@ -100,7 +101,9 @@ async def open_worker(values: Values, policies: PolicyBook[Policy]) -> AsyncIter
     try:
         async with (
             open_counters(
-                values, lambda: policies.current.gateway if policies.current else None, lambda _: [overrides, refusals]
+                values,
+                lambda: policies.current.gateway if policies.current else None,
+                lambda denied: [overrides, refusals, Refunds(denied)],
             ) as counters,
             exchanging(AdaptiveLimits(policies, Levels(counters.store))) as adaptive,
         ):

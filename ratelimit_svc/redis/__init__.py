@@ -27,7 +27,7 @@ def open_store(
         if up:
             on_return()
 
-    return Node(connect(location, deadline), deadline, debts, on_change)
+    return Node(connect(location), deadline, debts, on_change)
 
 
 def longest_denial_ms(location: Location) -> int | None:

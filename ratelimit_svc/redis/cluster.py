@@ -149,7 +149,7 @@ class ClusterStore:
     def _node(self, address: Address) -> Node:
         node = self._nodes.get(address)
         if node is None:
-            exchange = connect(self._location, self._deadline, address)
+            exchange = connect(self._location, address)
             realm = slots.Realm(self._table, address)
             node = self._nodes[address] = Node(exchange, self._deadline, self._debts, self._report, realm)
         return node

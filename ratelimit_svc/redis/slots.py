@@ -66,7 +66,7 @@ async def ask_for_table(location: Location, known: Iterable[Address]) -> Table:
 
 
 async def _ask(location: Location, address: Address) -> Table:
-    exchange = connect(location, SECONDS, address)
+    exchange = connect(location, address)
     try:
         async with asyncio.timeout(SECONDS):
             [reply] = await exchange([("CLUSTER", "SLOTS")])

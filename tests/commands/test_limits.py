@@ -62,7 +62,7 @@ def test_what_was_done_is_in_the_audit_trail(desk: Desk, redis: Server) -> None:
 
 async def test_who_is_refused_is_shown_with_what_he_is_counted_by(desk: Desk, redis: Server) -> None:
     assert limits(desk, redis, "top").out == "nobody was refused\n"
-    refusals, exchange = Refusals(), connect(parse(redis.url), 5)
+    refusals, exchange = Refusals(), connect(parse(redis.url))
     note(refusals, "[red]carol", 3)
     await exchange([refusals.command("shop")])
     await exchange.close()

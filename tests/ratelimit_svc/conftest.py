@@ -65,7 +65,7 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
     async def command(self, *words: str) -> object:
-        exchange = connect(parse(self.url), 5)
+        exchange = connect(parse(self.url))
         try:
             [reply] = await exchange([words])
         finally:

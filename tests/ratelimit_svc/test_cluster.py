@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
+from ratelimit_svc.adaptive.law import NOTHING
+from ratelimit_svc.adaptive.sharing import Levels, key_of
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.neighbours import work_with
-from tests.redis_worlds import Cluster, Server, running, slot_owner, until
+from tests.ratelimit_svc.adaptive.test_sharing import BAD, exchange
+from tests.redis_worlds import RIGHTS_IN_A_CLUSTER, RIGHTS_OF_OTHERS, Cluster, Server, running, slot_owner, until
 
 YEAR = 365 * 86_400_000
 _numbers = itertools.count()
@@ -149,8 +152,10 @@ def move_slot(cluster: Cluster, slot: int, target: Server, meet: Callable[[], No
     meet()
 
 
-async def test_keys_revocations_failures_and_status_are_there_too(cluster):
-    await work_with(cluster.url)
+async def test_keys_revocations_failures_and_status_are_there_too_with_the_rights_that_are_documented(cluster):
+    for server in cluster.servers:
+        server.ask("ACL", "SETUSER", "other", "on", ">pw", *RIGHTS_OF_OTHERS, *RIGHTS_IN_A_CLUSTER)
+    await work_with(cluster.url.replace("//", "//other:pw@"))
 
 
 async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_counting(cluster, open_store):
@@ -161,6 +166,10 @@ async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_
     lost, kept = charge(10, on(cluster, first)), charge(10**6, on(cluster, second))
     for _ in range(4):
         assert (await store.decide([lost])).allowed
+    gateway = lost.key.split("{")[1].split("}")[0]  # the levels of its adaptive limits are on this node
+    levels = [Levels(each, 1) for each in (store, await open_store(cluster.url, 2))]
+    while 1 in (before := await exchange(levels, gateway, BAD)) or len(before) > 1:
+        pass
     assert first.ask("WAIT", 1, 5000) == 1
     first.kill()
     fell_back = []
@@ -172,8 +181,11 @@ async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_
                 break
             except StoreUnavailableError:
                 fell_back.append((await fallback.decide([lost])).allowed)
+                assert await exchange(levels[:1], gateway, NOTHING) == before
             await asyncio.sleep(0.02)
     assert sum(fell_back) == 2
     assert sum([(await store.decide([lost])).allowed for _ in range(10)]) == 10 - 4 - 2 - 1
+    assert await exchange(levels, gateway, NOTHING) == before
+    assert cluster.replica.ask("HGET", key_of(gateway, "a"), "state").startswith(f"[{before.pop()},")
     # who is gone is no longer part of it
     await asyncio.to_thread(until, lambda: REGISTRY.get_sample_value("ratelimit_store_up"))

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -12,8 +14,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gatectl.runtime.redis_connection import check
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from serving import redis_clients
+from serving.redis_tls import tls_context
+from tests.redis_worlds import (
+    RIGHTS,
+    RIGHTS_IN_A_CLUSTER,
+    RIGHTS_OF_OTHERS,
+    SLOTS,
+    Server,
+    free_ports,
+    running,
+    tls_in_front_of,
+    until,
+)
 
 _numbers = itertools.count()
 PASSWORD = "correct horse @/:"
@@ -58,34 +75,17 @@ class Authority:
         secret.write_bytes(pem(key))
         return certificate, secret
 
+    def context(self):
+        """Of a server that is called localhost, and wants a certificate from its clients."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.file)
+        context.load_cert_chain(*self.issue("localhost"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
-@contextlib.asynccontextmanager
-async def tls_in_front_of(socket, authority):
-    """Port of a TLS server that wants a certificate of ``authority``, and passes everything on to a Unix socket."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.file)
-    context.load_cert_chain(*authority.issue("localhost"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    writers = set()
-
-    async def pump(reader, writer):
-        writers.add(writer)
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def serve(reader, writer):
-        there, back = await asyncio.open_unix_connection(socket)
-        await asyncio.gather(pump(reader, back), pump(there, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
+    def options(self):
+        """What a client says in its URL."""
+        certificate, key = self.issue("limiter")
+        return f"ssl_ca_certs={self.file}&ssl_certfile={certificate}&ssl_keyfile={key}"
 
 
 @pytest.fixture(scope="module")
@@ -94,43 +94,142 @@ def authority(tmp_path_factory):
 
 
 async def test_tls_with_a_certificate_of_our_own(server, open_store, authority):
-    certificate, key = authority.issue("limiter")
-    async with tls_in_front_of(server.socket, authority) as port:
-        ours = f"ssl_ca_certs={authority.file}&ssl_certfile={certificate}&ssl_keyfile={key}"
-        store = await open_store(f"rediss://localhost:{port}/0?{ours}", 5)
+    with tls_in_front_of(server.socket, authority.context()) as port:
+        store = await open_store(f"rediss://localhost:{port}/0?{authority.options()}", 5)
         assert (await store.decide([charge()])).allowed
         await store.close()
 
 
 @pytest.mark.parametrize("wrong", ["another authority", "no certificate", "another name", "no TLS"])
 async def test_tls_that_cannot_be_verified_is_refused(server, open_store, authority, wrong):
-    certificate, key = authority.issue("limiter")
-    trusted = Authority(authority.directory, "theirs").file if wrong == "another authority" else authority.file
-    own = "" if wrong == "no certificate" else f"&ssl_certfile={certificate}&ssl_keyfile={key}"
-    async with tls_in_front_of(server.socket, authority) as port:
+    options = authority.options()
+    if wrong == "another authority":
+        options = options.replace(str(authority.file), str(Authority(authority.directory, "theirs").file))
+    elif wrong == "no certificate":
+        options = f"ssl_ca_certs={authority.file}"
+    with tls_in_front_of(server.socket, authority.context()) as port:
         host = "127.0.0.1" if wrong == "another name" else "localhost"
-        url = f"rediss://{host}:{port}/0?ssl_ca_certs={trusted}{own}"
-        store = await open_store(f"redis://{host}:{port}" if wrong == "no TLS" else url, 1)
+        url = f"redis://{host}:{port}" if wrong == "no TLS" else f"rediss://{host}:{port}/0?{options}"
+        store = await open_store(url, 1)
         with pytest.raises(StoreUnavailableError):
             await store.decide([charge()])
         await store.close()
 
 
+async def test_with_authorities_of_our_own_the_system_s_are_not_trusted(server, open_store, authority, monkeypatch):
+    theirs = Authority(authority.directory, "system")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))  # what the server's is signed by
+    with tls_in_front_of(server.socket, authority.context()) as port:
+        options = authority.options()
+        trusting = f"rediss://localhost:{port}/0?{options.partition('&')[2]}"
+        for url, well in {trusting: True, f"{trusting}&ssl_ca_certs={theirs.file}": False}.items():
+            store = await open_store(url, 1)
+            assert store.breaker.closed == well
+            client = redis_clients.client(url, 1)
+            with contextlib.nullcontext() if well else pytest.raises(RedisConnectionError):
+                await client.ping()
+            await client.aclose()
+            await store.close()
+
+
+def test_a_renewed_certificate_is_read_again_and_only_then(authority):
+    first = tls_context(str(authority.file))
+    assert tls_context(str(authority.file)) is first
+    os.utime(authority.file, (0, 0))
+    assert tls_context(str(authority.file)) is not first
+
+
+async def test_to_connect_may_take_longer_than_a_call_waits(server, open_store, authority):
+    """Names, Sentinels, TLS and a login are several round trips: whoever starts anew each time never arrives."""
+    slow = 0.3
+
+    context = authority.context()
+    context.sni_callback = lambda *_: time.sleep(slow)  # in the midst of the handshake
+    with tls_in_front_of(server.socket, context) as port:
+        store = await open_store(f"rediss://localhost:{port}/0?{authority.options()}", slow / 4)
+        assert not store.breaker.closed
+        async with asyncio.timeout(5):
+            await store.breaker.wait_closed()
+        assert (await store.decide([charge()])).allowed
+        await store.close()
+
+
+@pytest.fixture
+def password_file(tmp_path):
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    return tmp_path / "password"
+
+
+async def others_get_in(url):
+    """ext_authz and the commands."""
+    client = redis_clients.client(url, 2)
+    await client.ping()
+    await client.aclose()
+    await asyncio.to_thread(check, url)
+
+
+async def test_a_cluster_with_tls_acl_users_and_password_files(tmp_path, open_store, authority, password_file):
+    port, bus = free_ports(2)
+    with tls_in_front_of(port, authority.context()) as front:
+        announced = ("--cluster-announce-port", str(front), "--cluster-announce-ip", "127.0.0.1")
+        server = Server(tmp_path, port, "--cluster-enabled", "yes", "--cluster-port", str(bus), *announced)
+        with running(server):
+            server.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+            server.ask("ACL", "SETUSER", "limiter", "on", f">{PASSWORD}", *RIGHTS, *RIGHTS_IN_A_CLUSTER)
+            url = f"rediss+cluster://limiter@localhost:{front}?password_file={password_file}&{authority.options()}"
+            until(lambda: server.ask("CLUSTER INFO")["cluster_state"] == "ok")
+            store = await open_store(url, 1)
+            with pytest.raises(StoreUnavailableError):  # the certificate is for localhost
+                await store.decide([charge()])
+            await store.close()
+            store = await open_store(f"{url}&ssl_check_hostname=false", 1)
+            assert (await store.decide([charge(), charge()])).allowed
+            await store.close()
+            server.ask("CONFIG", "SET", "cluster-announce-hostname", "localhost")
+            server.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
+            store = await open_store(url, 1)
+            assert (await store.decide([charge(), charge()])).allowed
+            await store.close()
+            server.ask("ACL", "SETUSER", "other", "on", f">{PASSWORD}", *RIGHTS_OF_OTHERS, *RIGHTS_IN_A_CLUSTER)
+            await others_get_in(f"{url.replace('limiter@', 'other@')}&ssl_check_hostname=false")
+
+
+async def test_a_server_behind_sentinel_with_tls_acl_users_and_password_files(
+    tmp_path, open_store, authority, password_file
+):
+    port, watching = free_ports(2)
+    with (
+        tls_in_front_of(port, authority.context(), plain=True) as front,  # Sentinel itself comes without TLS
+        tls_in_front_of(watching, authority.context()) as asked,
+    ):
+        config = tmp_path / "sentinel.conf"
+        config.write_text(
+            "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
+            f"sentinel monitor shop localhost {front} 1\n"
+            "user watcher on >watching -@all +sentinel|masters\n"
+        )
+        watching_file = tmp_path / "watching"
+        watching_file.write_text("watching\n")
+        with (
+            running(Server(tmp_path, port)) as server,
+            running(Server(tmp_path, watching, "--sentinel", config=config)),
+        ):
+            server.ask("ACL", "SETUSER", "limiter", "on", f">{PASSWORD}", *RIGHTS)
+            server.ask("ACL", "SETUSER", "other", "on", f">{PASSWORD}", *RIGHTS_OF_OTHERS)
+            url = (
+                f"rediss+sentinel://limiter@localhost:{asked}/shop?password_file={password_file}"
+                f"&sentinel_username=watcher&sentinel_password_file={watching_file}&{authority.options()}"
+            )
+            store = await open_store(url, 1)
+            assert (await store.decide([charge()])).allowed
+            await store.close()
+            await others_get_in(url.replace("limiter@", "other@"))
+
+
 @pytest.fixture
 async def acl_user(server):
     """A user that may do what docs/redis.md says is needed, and nothing else."""
-    rights = [
-        "resetkeys",
-        "~gatectl:rl:*",
-        "resetchannels",
-        "-@all",
-        "+@read",
-        "+@write",
-        "+@scripting",
-        "-@dangerous",
-        "+time",
-    ]
-    await server.command("ACL", "SETUSER", "limiter", "reset", "on", f">{PASSWORD}", *rights)
+    await server.command("ACL", "SETUSER", "limiter", "reset", "on", f">{PASSWORD}", *RIGHTS)
     yield "limiter"
     await server.command("ACL", "DELUSER", "limiter")
 

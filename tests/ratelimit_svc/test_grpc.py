@@ -252,6 +252,19 @@ async def test_hits_that_are_given_back_are_there_again_and_never_more_than_were
     assert [(await stub.ShouldRateLimit(two)).overall_code for _ in range(2)] == [OK, OVER]
 
 
+async def test_another_process_that_remembers_a_refusal_hears_of_hits_that_are_given_back(stub, book, server, tmp_path):
+    two = call(("two", "user", "alice"), hits_addend=2)
+    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path / "b") as other:
+        assert [(await other.ShouldRateLimit(two)).overall_code for _ in range(2)] == [OK, OVER]
+        before = REGISTRY.get_sample_value("ratelimit_denied_again_total")
+        assert (await other.ShouldRateLimit(two)).overall_code == OVER
+        assert REGISTRY.get_sample_value("ratelimit_denied_again_total") == before + 1
+        await stub.ShouldRateLimit(given_back(("two", "user", "alice", 2)))
+        async with asyncio.timeout(2):
+            while (await other.ShouldRateLimit(two)).overall_code == OVER:  # noqa: ASYNC110 - only asking tells
+                await asyncio.sleep(0.01)
+
+
 async def test_requests_at_a_time_are_told_without_a_unit(stub):
     answers = []
     for lease in ("a", "b", "c"):

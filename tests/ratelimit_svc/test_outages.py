@@ -5,14 +5,16 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from ratelimit_svc.denied import Denied, DeniedFirst
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import Policy
 from ratelimit_svc.redis.poll import poll
 from ratelimit_svc.redis.processes import Processes
+from ratelimit_svc.redis.refunds import Refunds
 from ratelimit_svc.rules import Descriptor
-from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from ratelimit_svc.store import Charge, Reading, StoreUnavailableError, Terms, Verdict
 from tests.ratelimit_svc.conftest import a_limit
 
 YEAR = 365 * 86_400_000
@@ -187,6 +189,33 @@ async def test_processes_know_how_many_they_are_and_notice_a_flush(open_store, f
     with pytest.raises(StoreUnavailableError):
         await poll(stores[1], "g", [processes[1]])
     assert processes[1].count == 3
+
+
+async def test_a_refund_is_told_to_all_processes_once_also_when_redis_did_not_hear_it_at_first(
+    open_store, fragile_server
+):
+    stores = [await open_store(fragile_server.url) for _ in range(2)]
+    memories = [Denied(10, lambda: 0) for _ in stores]
+    refunds = [Refunds(denied) for denied in memories]
+    refused = Verdict(allowed=False, now_ms=0, readings=(Reading(0, YEAR),))
+
+    async def turn():
+        for denied in memories:
+            denied.learn(denied.now(), CHARGE, refused)
+        for store, one in zip(stores, refunds, strict=True):
+            await poll(store, "g", [one])
+        return [len(denied) for denied in memories]
+
+    assert await turn() == [1, 1]
+    given_back = DeniedFirst(stores[1], memories[1])
+    await given_back.decide([CHARGE[0]._replace(mode="give_back")])
+    fragile_server.freeze()
+    with pytest.raises(StoreUnavailableError):
+        await poll(await open_store(fragile_server.url, 0.05), "g", [refunds[1]])
+    fragile_server.thaw()
+    assert await turn() == [1, 0]
+    assert await turn() == [0, 1]
+    assert await turn() == [1, 1]
 
 
 async def test_a_flush_of_everything_starts_the_counters_over_and_nothing_fails(open_store, fragile_server):

@@ -63,6 +63,14 @@ async def next_interval(redis: Client, interval_ms: int = INTERVAL_MS) -> None:
     await asyncio.sleep((interval_ms - (seconds * 1000 + micros // 1000) % interval_ms) / 1000)
 
 
+async def exchange(replicas: Sequence[Levels], gateway: str, figures: Figures) -> set[float]:
+    """The levels of all after they have told and learned once."""
+    for replica in replicas:
+        replica.note("a", figures)
+        await replica.exchange(gateway, {"a": LAW})
+    return {replica.level("a", LAW) for replica in replicas}
+
+
 async def test_two_replicas_that_ask_at_other_times_have_the_same_level(redis: Client, gateway: str) -> None:
     replicas = [Levels(redis, INTERVAL_MS), Levels(redis, INTERVAL_MS)]
     seen: list[dict[str, float]] = [{}, {}]
