@@ -69,8 +69,8 @@ WRONG = {
         "c.yaml:2:14: an alias makes the file endless or far too large"
     ),
     "domain: d\ndescriptors: &a [*a]": "c.yaml:2:14: an alias makes the file endless or far too large",
-    "domain: \udcff": "c.yaml:1:1: the file holds characters that YAML does not allow",
-    "domain: d\ndescriptors: " + "[" * 100: "c.yaml:2:76: the file is nested too deeply or too large",
+    "domain: \udcff": "c.yaml:1:9: the file is not UTF-8",
+    "domain: d\ndescriptors: " + "[" * 100: "c.yaml:2:76: the file is nested too deeply",
 }
 
 
