@@ -8,6 +8,7 @@ import yaml
 from serving.yaml_nodes import YamlError, compose
 
 _CORE = "tag:yaml.org,2002:"
+_KINDS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
 
 
 @dataclass(frozen=True, order=True)
@@ -88,6 +89,8 @@ class YamlReader:
             return Sequence(tuple(self._tree(item) for item in node.value), place)
         assert isinstance(node, yaml.ScalarNode)
         kind = str(node.tag).removeprefix(_CORE)
+        if kind not in _KINDS:  # !!binary and the like: another text than the one that is written
+            self._tell(place, f"the YAML tag {node.tag} is not supported")
         if kind in {"int", "float"} and ":" in node.value:  # PyYAML reads 1:30 as a number, yaml.v2 does not
             kind = "str"
         return Leaf(str(node.value), kind if kind in {"null", "bool", "int", "float"} else "str", place)
