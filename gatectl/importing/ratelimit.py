@@ -151,6 +151,8 @@ class _Limits:
             said["when"] = when
         if rule.shadow:
             said["enforce"] = False
+        if rule.detailed_metric:
+            said["detailed"] = True
         if found := problem(said):
             raise _NotSayableError(f"cannot be said: {found}")
         return said

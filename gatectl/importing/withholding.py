@@ -102,11 +102,13 @@ def _replace(one: Carried, other: Carried, limits: Sequence[dict[str, Any]], now
     if lacking:
         return f"only for callers who have {' and '.join(sorted(lacking))}"
     where = {key: value for key, value in one.about.only.items() if other.about.only.get(key) != value}
-    if not where and not other.limit.get("instead_of"):
-        nowhere.add(other.limit["name"])
-    elif not _withhold(other.limit, where, [limit for limit in limits if limit["name"] not in nowhere]):
-        return f"only for {' and '.join(f'{key} {value}' for key, value in where.items()) or 'callers of both'}"
-    return None
+    if where:
+        done = _withhold(other.limit, where, [limit for limit in limits if limit["name"] not in nowhere])
+        reason = f"only for {' and '.join(f'{key} {value}' for key, value in where.items())}"
+    else:
+        done, reason = "instead_of" not in other.limit, "it stands in for others on its route"
+        nowhere |= {other.limit["name"]} if done else set()
+    return None if done else reason
 
 
 def _apart(one: Callers, other: Carried) -> bool:
@@ -136,19 +138,11 @@ def _withhold(limit: dict[str, Any] | None, where: Mapping[str, str], limits: Se
             return False
         limit["exempt"] = exempt
         return True
-    by_name = {one["name"]: one for one in limits}
-    for one in limits:  # what holds there for everybody may stand in for it
-        stands_in = one.get("routes") == [value] and "when" not in one and one.get("enforce", True)
-        if stands_in and one["name"] not in _reached(limit, by_name):
+    for one in limits:  # what holds there for everybody may stand in for it; it has no route itself
+        if one.get("routes") == [value] and "when" not in one and one.get("enforce", True):
             one["instead_of"] = list(dict.fromkeys((*one.get("instead_of", ()), limit["name"])))
             return True
     return False
-
-
-def _reached(limit: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -> set[str]:
-    """The names of a limit and of all that it stands in for, directly or not."""
-    below = (_reached(by_name[name], by_name) for name in limit.get("instead_of", ()))
-    return {limit["name"]}.union(*below)
 
 
 def _without(names: Set[str], limit: dict[str, Any]) -> dict[str, Any]:

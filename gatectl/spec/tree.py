@@ -13,11 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from gatectl.diagnostics import Diagnostic, Location
+from serving.yaml_nodes import BoundedLoader, YamlError, compose
 
-MAX_NODES = 250_000
-"""Aliases can make a small file expand without end; 2000 routes are some 100,000 nodes."""
-MAX_DEPTH = 64
-"""The language needs 8. Composing and everything after it recurses, and the stack of C ends without an exception."""
 A_SPEC = "a gateway spec"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
@@ -81,24 +78,8 @@ class Node:
         return node
 
 
-class _Loader(yaml.CSafeLoader):
-    """Composes nodes; the implicit types are those of YAML 1.2's core schema."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._nodes = self._depth = 0
-
-    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:  # noqa: ARG002 - an override
-        """Called on the way into every node: the composer itself has no bounds."""
-        self._nodes, self._depth = self._nodes + 1, self._depth + 1
-        if self._depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            mark = current_node.start_mark if current_node else None
-            problem = "is nested too deeply" if self._depth > MAX_DEPTH else "is far too large"
-            raise yaml.MarkedYAMLError(problem=f"the file {problem}", problem_mark=mark)
-
-    def ascend_resolver(self) -> None:
-        """Called on the way out."""
-        self._depth -= 1
+class _Loader(BoundedLoader):
+    """The implicit types are those of YAML 1.2's core schema."""
 
 
 _CORE = "tag:yaml.org,2002:"
@@ -125,27 +106,16 @@ class Reader:
 
     def __init__(self, file: str, environ: Mapping[str, str] | None, what: str = A_SPEC) -> None:
         self.diagnostics: list[Diagnostic] = []
-        self._file, self._environ, self._what, self._count = file, environ, what, 0
+        self._file, self._environ, self._what = file, environ, what
         self._text = ""
 
     def read(self, text: str) -> Node | None:
         """Parse ``text``; None when there is no tree to go on with. Mistakes are in ``diagnostics``."""
         self._text = text.removeprefix("\ufeff")
         try:
-            loader = _Loader(text)
-            try:
-                root = loader.get_single_node()
-            finally:
-                loader.dispose()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            at = Location(self._file, mark.line + 1, mark.column + 1) if mark else None
-            self._report("GC0002", " ".join(filter(None, (error.context, error.problem))) or "not YAML", at)
-            return None
-        except yaml.reader.ReaderError as error:  # a character that YAML does not allow
-            before = text.encode()[: error.position].decode(errors="ignore")
-            at = Location(self._file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-            self._report("GC0002", f"{error.reason} (#x{error.character:04x})", at)
+            root = compose(text, _Loader)
+        except YamlError as error:
+            self._report("GC0002", str(error), Location(self._file, error.line, error.column))
             return None
         if root is None:
             hint = "`gatectl init` writes a start" if self._what == A_SPEC else None
@@ -154,26 +124,19 @@ class Reader:
         if not isinstance(root, yaml.MappingNode):
             self._report("GC0102", f"{self._what} is a mapping of fields", self._at(root))
             return None
-        return self._convert(root, None, ())
+        return self._convert(root, None)
 
-    def _convert(self, node: yaml.Node, key_at: Location | None, above: tuple[int, ...]) -> Node | None:
-        self._count += 1
-        if id(node) in above or len(above) >= MAX_DEPTH or self._count > MAX_NODES:
-            if self._count <= MAX_NODES + 1:
-                self._report("GC0002", "an alias makes the file endless or far too large", self._at(node))
-            self._count = max(self._count, MAX_NODES + 1)
-            return None
-        at, above = self._at(node), (*above, id(node))
+    def _convert(self, node: yaml.Node, key_at: Location | None) -> Node:
+        at = self._at(node)
         self._refuse_foreign_tag(node)
         if isinstance(node, yaml.MappingNode):
-            return Node(self._mapping(node, above), at, key_at=key_at)
+            return Node(self._mapping(node), at, key_at=key_at)
         if isinstance(node, yaml.SequenceNode):
-            items = (self._convert(item, None, above) for item in node.value)
-            return Node([item for item in items if item is not None], at, key_at=key_at)
+            return Node([self._convert(item, None) for item in node.value], at, key_at=key_at)
         assert isinstance(node, yaml.ScalarNode)
         return self._scalar(node, at, key_at)
 
-    def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Node]:
         fields: dict[str, Node] = {}
         for key_node, value_node in node.value:
             key_at = self._at(key_node)
@@ -188,9 +151,7 @@ class Reader:
                     "GC0003", f'"{key}" stands twice', key_at, f"first on line {first.line}" if first else None
                 )
                 continue
-            value = self._convert(value_node, key_at, above)
-            if value is not None:
-                fields[key] = value
+            fields[key] = self._convert(value_node, key_at)
         return fields
 
     def _scalar(self, node: yaml.ScalarNode, at: Location, key_at: Location | None) -> Node:

@@ -55,5 +55,5 @@ def split(status: Status) -> dict[str, int]:
         "within_limit": 0 if exceeded else hits,
         "near_limit": max(0, min(after, limit) - max(near, before)),
         "over_limit": over,
-        "shadow_mode": hits if status.shadowed else 0,
+        "shadow_mode": over if status.shadowed else 0,
     }

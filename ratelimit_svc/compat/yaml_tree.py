@@ -1,16 +1,14 @@
-"""YAML text → a tree that remembers where everything stood. Bounded: a file must not end the process."""
+"""YAML 1.1 text → a tree that remembers where everything stood."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
-MAX_NODES = 250_000
-"""Some thirty thousand rules, aliases expanded."""
-MAX_DEPTH = 64
-"""Composing recurses; configurations need less than twenty levels."""
+from serving.yaml_nodes import YamlError, compose
+
 _CORE = "tag:yaml.org,2002:"
+_KINDS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
 
 
 @dataclass(frozen=True, order=True)
@@ -67,77 +65,37 @@ class Sequence:
 Tree = Leaf | Mapping | Sequence
 
 
-class _Loader(yaml.CSafeLoader):
-    """Composes nodes, not without bounds."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._nodes = self._depth = 0
-
-    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:  # noqa: ARG002 - an override
-        """Called on the way into every node."""
-        self._nodes, self._depth = self._nodes + 1, self._depth + 1
-        if self._depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            mark = current_node.start_mark if current_node else None
-            raise yaml.MarkedYAMLError(problem="the file is nested too deeply or too large", problem_mark=mark)
-
-    def ascend_resolver(self) -> None:
-        """Called on the way out."""
-        self._depth -= 1
-
-
-class _EndlessError(Exception):
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self.place = place
-
-
 class YamlReader:
     """Reads one file; what is wrong with it is in ``findings``. Anchors and ``<<`` are followed."""
 
     def __init__(self, file: str) -> None:
         self.findings: list[Finding] = []
-        self._file, self._count = file, 0
+        self._file = file
 
     def read(self, text: str) -> Tree | None:
         """The tree of ``text``; None when it is empty or no YAML."""
         try:
-            loader = _Loader(text)
-            try:
-                root = loader.get_single_node()
-            finally:
-                loader.dispose()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file, 1, 1)
-            self._tell(place, " ".join(filter(None, (error.context, error.problem))) or "this is not YAML")
+            root = compose(text)
+        except YamlError as error:
+            self._tell(Place(self._file, error.line, error.column), str(error))
             return None
-        except (yaml.reader.ReaderError, UnicodeError):
-            self._tell(Place(self._file, 1, 1), "the file holds characters that YAML does not allow")
-            return None
-        try:
-            return None if root is None else self._tree(root, ())
-        except _EndlessError as error:
-            self._tell(error.place, "an alias makes the file endless or far too large")
-            return None
+        return None if root is None else self._tree(root)
 
-    def _tree(self, node: yaml.Node, above: tuple[int, ...]) -> Tree:
-        self._count += 1
+    def _tree(self, node: yaml.Node) -> Tree:
         place = self._place(node)
-        if id(node) in above or len(above) >= MAX_DEPTH or self._count > MAX_NODES:
-            raise _EndlessError(place)
-        above = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
-            return Mapping(dict(self._fields(node, above)), place)
+            return Mapping(dict(self._fields(node)), place)
         if isinstance(node, yaml.SequenceNode):
-            return Sequence(tuple(self._tree(item, above) for item in node.value), place)
+            return Sequence(tuple(self._tree(item) for item in node.value), place)
         assert isinstance(node, yaml.ScalarNode)
         kind = str(node.tag).removeprefix(_CORE)
+        if kind not in _KINDS:  # !!binary and the like: another text than the one that is written
+            self._tell(place, f"the YAML tag {node.tag} is not supported")
         if kind in {"int", "float"} and ":" in node.value:  # PyYAML reads 1:30 as a number, yaml.v2 does not
             kind = "str"
         return Leaf(str(node.value), kind if kind in {"null", "bool", "int", "float"} else "str", place)
 
-    def _fields(self, node: yaml.MappingNode, above: tuple[int, ...]) -> Iterator[tuple[str, tuple[Place, Tree]]]:
+    def _fields(self, node: yaml.MappingNode) -> Iterator[tuple[str, tuple[Place, Tree]]]:
         own: dict[str, tuple[Place, Tree]] = {}
         merged: dict[str, tuple[Place, Tree]] = {}
         for key, value in node.value:
@@ -145,7 +103,7 @@ class YamlReader:
             if not isinstance(key, yaml.ScalarNode):
                 self._tell(place, "a key must be a plain word")
                 continue
-            tree = self._tree(value, above)
+            tree = self._tree(value)
             if str(key.tag) == f"{_CORE}merge":
                 before = {*own, *merged}  # which YAML lets win, and the reference does not
                 for source in tree.items if isinstance(tree, Sequence) else (tree,):

@@ -40,6 +40,7 @@ def imported(descriptors: str, **meanings: str) -> tuple[list[dict[str, Any]], l
         ),
         (f"- {{key: plan, value: free, {HOUR}}}", {"name": "plan-free", "per": ["plan"], "when": {"plan": ["free"]}}),
         (f"- {{key: account, {HOUR}}}", {"name": "account", "per": ["user"]}),
+        (f"- {{key: role, detailed_metric: true, {HOUR}}}", {"name": "role", "per": ["role"], "detailed": True}),
     ],
 )
 def test_keys_are_counted_by_and_values_narrow(descriptors: str, limit: dict[str, Any]) -> None:

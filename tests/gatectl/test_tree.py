@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatectl.diagnostics import Location
-from gatectl.spec.tree import MAX_DEPTH
+from serving.yaml_nodes import MAX_DEPTH
 from tests.gatectl.specs import tree
 
 SCALARS: dict[str, Any] = {
@@ -161,13 +161,13 @@ def test_nesting_is_allowed_far_beyond_what_the_language_needs() -> None:
     assert found == []
 
 
-def test_a_billion_laughs_end_after_a_few_seconds() -> None:
+def test_a_billion_laughs_end_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     started = time.process_time()
     _, found = tree("\n".join(lines))
     assert [one.partition("]")[2] for one in found] == [" an alias makes the file endless or far too large"]
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("line", ["- a\n", "k: 1\n", "# comment\n"])

@@ -57,6 +57,9 @@ WRONG = {
     "domain: d\ndescriptors: [{key: a, rate_limit: {unit: day, unit_multiplier: 2}}]": (
         'c.yaml:2:48: "unit_multiplier" is no word of the configuration'
     ),
+    "domain: d\ndescriptors: [{key: !!binary aGk=}]": (
+        "c.yaml:2:21: the YAML tag tag:yaml.org,2002:binary is not supported"
+    ),
     "domain: d\n---\ndomain: e": ("c.yaml:2:1: expected a single document in the stream but found another document"),
     "domain: d\ndescriptors: [&a {key: a}, {key: b, <<: *a}]": (
         'c.yaml:2:37: << brings "key", which stands before it: write << first, and once'
@@ -69,8 +72,8 @@ WRONG = {
         "c.yaml:2:14: an alias makes the file endless or far too large"
     ),
     "domain: d\ndescriptors: &a [*a]": "c.yaml:2:14: an alias makes the file endless or far too large",
-    "domain: \udcff": "c.yaml:1:1: the file holds characters that YAML does not allow",
-    "domain: d\ndescriptors: " + "[" * 100: "c.yaml:2:76: the file is nested too deeply or too large",
+    "domain: \udcff": "c.yaml:1:9: the file is not UTF-8",
+    "domain: d\ndescriptors: " + "[" * 100: "c.yaml:2:76: the file is nested too deeply",
 }
 
 
