@@ -29,7 +29,8 @@ def entries(limit: str, *dimensions: tuple[str, str], revision: str = "r1") -> t
 
 def counter_of(asked: tuple[tuple[str, str], ...], policies: Loaded) -> Counter | None:
     """The counter of a limit of one rate; None when the limit does not apply."""
-    counters = ask_of(Descriptor(tuple(asked), 1), policies).counters
+    domain = policies.current.gateway if policies.current else "g"
+    counters = ask_of(domain, Descriptor(tuple(asked), 1), policies).counters
     assert len(counters) <= 1
     return counters[0] if counters else None
 
@@ -97,6 +98,12 @@ def test_a_call_without_domain_or_with_the_wrong_number_of_descriptors_is_a_mist
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize("revision", ["r1", "r9"])
+def test_the_calls_of_another_gateway_are_not_judged_by_the_limits_of_this_one(revision):
+    with pytest.raises(Mistake):
+        resolve("other", [Descriptor(entries("per_user", ("user", "a"), revision=revision), 1)], LIMITS)
+
+
 def test_one_mistake_spoils_the_whole_call():
     good, bad = entries("per_user", ("user", "a")), entries("nobody", ("user", "a"))
     with pytest.raises(Mistake):
@@ -151,7 +158,7 @@ def test_a_key_has_a_bounded_length_and_what_is_counted_together_is_its_cluster_
     both = a_limit(1, 1000).model_copy(
         update={"rates": (Rate(requests=10, window_ms=1000), Rate(requests=250, window_ms=86_400_000))}
     )
-    asked = ask_of(Descriptor(entries("both", ("user", "a")), 1), Loaded(policy(both=both)))
+    asked = ask_of("g", Descriptor(entries("both", ("user", "a")), 1), Loaded(policy(both=both)))
     tags = {counter.key.rpartition(":")[0] for counter in asked.counters}
     assert (len(asked.counters), len(tags)) == (2, 1)
 
@@ -205,7 +212,7 @@ def test_no_descriptor_crashes_the_rules(soup):
 
 
 def asked(limit: Limit, *dimensions: tuple[str, str], hits: int = 1, override: Rate | None = None) -> Ask:
-    return ask_of(Descriptor(entries("l", *dimensions), hits, override), Loaded(policy(l=limit)))
+    return ask_of("g", Descriptor(entries("l", *dimensions), hits, override), Loaded(policy(l=limit)))
 
 
 @pytest.mark.parametrize(
