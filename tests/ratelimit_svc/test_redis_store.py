@@ -13,11 +13,15 @@ from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import BUCKETS
 from ratelimit_svc.redis import open_store as store_at
+from ratelimit_svc.redis import script
+from ratelimit_svc.redis.exchange import connect
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_location import parse
 
-YEAR = 365 * 86_400_000
+T0 = 1_800_000_000_000
+DAY = 86_400_000
+YEAR = 365 * DAY
 WINDOWS = ("fixed_window", "sliding_window")
 _numbers = itertools.count()
 
@@ -30,7 +34,7 @@ def fresh() -> str:
 def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR, burst: int | None = None) -> Terms:
     """Terms that hold for the length of a test, and a bucket that is full at its beginning."""
     if algorithm == "quota":
-        return Terms(algorithm, requests, 31 * 86_400_000, None, "month", "Asia/Kathmandu")
+        return Terms(algorithm, requests, 31 * DAY, None, "month", "Asia/Kathmandu")
     if algorithm in BUCKETS and burst is None:
         burst = max(1, requests)
     return Terms(algorithm, requests, window_ms, burst)
@@ -82,26 +86,43 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
         await store.close()
 
 
+@pytest.fixture
+async def asked_at(server, monkeypatch):
+    """``await asked_at(now_ms, charge)``: the script's verdict at a time of the test's. Keys still expire in theirs."""
+    exchange, clock = connect(parse(server.url), 5), [0]
+    text = script.TEXT.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
+    assert text != script.TEXT
+    monkeypatch.setattr(script, "wall_clock_ms", lambda: clock[0])
+    [sha] = await exchange([("SCRIPT", "LOAD", text)])
+
+    async def ask(now_ms, charge):
+        clock[0] = now_ms
+        [reply] = await exchange(
+            [("EVALSHA", sha, *script.command([charge])[2:], now_ms // 1000, now_ms % 1000 * 1000)]
+        )
+        return script.verdict(reply)
+
+    yield ask
+    await exchange.close()
+
+
+steps = st.sampled_from([0, 0, 1, 2, 300, 500, 999, 1000, 1001, 6500, 60_000, 31 * DAY, -1, -999, -1000, -2 * DAY])
+
+
 @given(
-    rule=st.builds(limit, st.integers(0, 40), st.sampled_from(WINDOWS), st.sampled_from([7, 1000, 86_400_000, YEAR])),
-    age=st.integers(-1, 3),
-    counts=st.tuples(st.integers(0, 40), st.integers(0, 40)),
-    hits=st.integers(0, 20),
+    terms=st.builds(limit, st.integers(0, 9), st.sampled_from(list(ALGORITHMS)), st.sampled_from([1000, 7000])),
+    calls=st.lists(
+        st.tuples(steps, st.integers(0, 4) | addends, modes, st.sampled_from("abc")), min_size=1, max_size=30
+    ),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server, rule, age, counts, hits):
-    store, key, now_ms = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1)), fresh(), 0
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(asked_at, terms, calls):
+    key, now_ms = fresh(), T0
     twin = LocalStore(1, lambda: now_ms)
-    try:
-        now_ms = (await store.decide([])).now_ms
-        state = (now_ms // rule.window_ms - age, *counts[: 1 if rule.algorithm == "fixed_window" else 2])
-        await server.command("SET", key, " ".join(map(str, state)))
-        twin._states[key] = state
-        verdict = await store.decide([Charge(key, rule, hits)])
-        now_ms = verdict.now_ms
-        assert verdict == await twin.decide([Charge(key, rule, hits)])
-    finally:
-        await store.close()
+    for step, *asked in calls:
+        now_ms = max(T0, now_ms + step)
+        charge = Charge(key, terms, *asked)
+        assert await asked_at(now_ms, charge) == await twin.decide([charge])
 
 
 @pytest.mark.parametrize("algorithm", WINDOWS)
