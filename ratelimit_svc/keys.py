@@ -10,6 +10,8 @@ from ratelimit_svc.policy import Rate
 
 _ADDRESS = "address:"
 """What the ``user`` dimension begins with for a caller who is known by his address only."""
+_LONGEST_ADDRESS = 64
+"""Characters, ``address:`` and a zone included. What is longer is none: the networks of addresses are remembered."""
 
 
 def counter_keys(
@@ -36,10 +38,14 @@ def polled_key(gateway: str, name: str) -> str:
 class Addresses:
     """Client addresses as networks. What is no address is taken as it is."""
 
+    @classmethod
+    def network(cls, value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+        """``address:2001:db8::1`` → ``address:2001:db8::/64``; an IPv4 address that is mapped into IPv6 is IPv4."""
+        return value if len(value) > _LONGEST_ADDRESS else cls._network(value, ipv4_prefix, ipv6_prefix)
+
     @staticmethod
     @lru_cache(maxsize=65_536)
-    def network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
-        """``address:2001:db8::1`` → ``address:2001:db8::/64``; an IPv4 address that is mapped into IPv6 is IPv4."""
+    def _network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
         kind, address = (_ADDRESS, value.removeprefix(_ADDRESS)) if value.startswith(_ADDRESS) else ("", value)
         try:
             parsed = _address(address)

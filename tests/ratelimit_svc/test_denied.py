@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratelimit_svc.denied import Denied, DeniedFirst
+from ratelimit_svc.denied import MOST_CHARGES, Denied, DeniedFirst
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.store import Charge, Terms
 
@@ -138,6 +138,13 @@ async def test_in_a_cluster_a_refusal_is_believed_for_a_moment_only():
     world.now_ms += 1
     await world.first.decide([CHARGE])
     assert world.store.asked == 1
+
+
+@pytest.mark.parametrize(("charges", "remembered"), [(MOST_CHARGES, 1), (MOST_CHARGES + 1, 0)])
+async def test_a_call_about_very_many_counters_is_not_remembered(charges, remembered):
+    world = World()
+    assert not (await world.first.decide([Charge(f"{n}", TERMS, 3) for n in range(charges)])).allowed
+    assert len(world.denied) == remembered
 
 
 async def test_memory_is_bounded_and_the_longest_unused_goes_first():

@@ -64,6 +64,10 @@ def test_a_request_without_a_name_or_with_an_endless_one_is_a_mistake(lease, end
         ask(lease, ended=ended)
 
 
+def test_a_name_may_be_as_long_as_that():
+    assert charges([ask("x" * LONGEST_LEASE)])
+
+
 def test_one_request_has_one_name_and_either_begins_or_ends():
     assert charges([ask("a"), ask("a")]) == charges([ask("a")])
     for other in (ask("b"), ask("a", give_back=True)):

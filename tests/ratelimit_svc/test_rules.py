@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratelimit_svc.keys import Addresses
 from ratelimit_svc.policy import Limit, Policy, Rate, ResponseCost
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
 from tests.ratelimit_svc.conftest import a_limit
@@ -71,6 +72,8 @@ def test_a_limit_that_is_not_about_this_caller_does_not_apply(asked):
         ((("revision", "r1"), ("limit", "per_user"), ("user", "alice")), "malformed"),
         ((("user", "alice"),), "malformed"),
         ((("user", "alice"), *entries("per_user")), "malformed"),
+        ((("name", "per_user"), ("revision", "r1"), ("user", "alice")), "malformed"),
+        ((("limit", "per_user"), ("version", "r1"), ("user", "alice")), "malformed"),
         (entries("per_user"), "malformed"),
         (entries("per_user", ("plan", "free")), "malformed"),
         (entries("per_user", ("user", "alice"), ("plan", "free")), "malformed"),
@@ -102,6 +105,28 @@ def test_a_call_without_domain_or_with_the_wrong_number_of_descriptors_is_a_mist
 def test_the_calls_of_another_gateway_are_not_judged_by_the_limits_of_this_one(revision):
     with pytest.raises(Mistake):
         resolve("other", [Descriptor(entries("per_user", ("user", "a"), revision=revision), 1)], LIMITS)
+
+
+def test_as_many_descriptors_as_a_call_may_have_are_judged():
+    asked = Descriptor(entries("per_user", ("user", "alice")), 1)
+    assert len(resolve("g", [asked] * MAX_DESCRIPTORS, LIMITS)) == MAX_DESCRIPTORS
+
+
+def test_a_limit_by_nothing_but_a_header_counts_who_leaves_it_out():
+    limit = a_limit(10, MINUTE, per=("header.x-tenant",))
+    policies = Loaded(policy(l=limit))
+    assert key(limit="l", policies=policies) == key(("header.x-tenant", "-"), limit="l", policies=policies)
+
+
+def test_a_response_costs_nothing_where_nothing_is_said_of_its_cost():
+    ended = (("response.status", "500"), ("response.bytes", "9"))
+    assert asked(PER_USER, ("user", "a"), *ended).counters == ()
+
+
+def test_an_address_has_an_end_and_only_those_are_remembered():
+    long = "::1%" + "x" * 10_000
+    assert Addresses.network(long, 32, 64) == long
+    assert Addresses.network("::1%" + "x" * 60, 32, 64) == "::/64"
 
 
 def test_one_mistake_spoils_the_whole_call():
