@@ -109,15 +109,21 @@ async def asked_at(server, monkeypatch):
 steps = st.sampled_from([0, 0, 1, 2, 300, 500, 999, 1000, 1001, 6500, 60_000, 31 * DAY, -1, -999, -1000, -2 * DAY])
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(
-    terms=st.builds(limit, st.integers(0, 9), st.sampled_from(list(ALGORITHMS)), st.sampled_from([1000, 7000])),
+    requests=st.integers(0, 9),
+    window_ms=st.sampled_from([1000, 7000]),
+    burst=st.none() | st.integers(1, 12),
     calls=st.lists(
         st.tuples(steps, st.integers(0, 4) | addends, modes, st.sampled_from("abc")), min_size=1, max_size=30
     ),
 )
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(asked_at, terms, calls):
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
+    asked_at, algorithm, requests, window_ms, burst, calls
+):
     key, now_ms = fresh(), T0
+    terms = limit(requests, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
     twin = LocalStore(1, lambda: now_ms)
     for step, *asked in calls:
         now_ms = max(T0, now_ms + step)
