@@ -1,6 +1,7 @@
 """The store on real servers: the same decisions as the algorithms in Python, exact under concurrency."""
 
 import asyncio
+import datetime as dt
 import itertools
 
 import pytest
@@ -88,15 +89,18 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
 
 @pytest.fixture
 async def asked_at(server, monkeypatch):
-    """``await asked_at(now_ms, charge)``: the script's verdict at a time of the test's. Keys still expire in theirs."""
+    """``await asked_at(now_ms, charge)``: the script's verdict at a time of the test's. Keys still expire in theirs.
+
+    ``skew_ms``: how far the clock of the replica that asks is ahead.
+    """
     exchange, clock = connect(parse(server.url), 5), [0]
     text = script.TEXT.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
     assert text != script.TEXT
     monkeypatch.setattr(script, "wall_clock_ms", lambda: clock[0])
     [sha] = await exchange([("SCRIPT", "LOAD", text)])
 
-    async def ask(now_ms, charge):
-        clock[0] = now_ms
+    async def ask(now_ms, charge, skew_ms=0):
+        clock[0] = now_ms + skew_ms
         [reply] = await exchange(
             [("EVALSHA", sha, *script.command([charge])[2:], now_ms // 1000, now_ms % 1000 * 1000)]
         )
@@ -129,6 +133,25 @@ async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
         now_ms = max(T0, now_ms + step)
         charge = Charge(key, terms, *asked)
         assert await asked_at(now_ms, charge) == await twin.decide([charge])
+
+
+@pytest.mark.parametrize(
+    "evening", ["2026-03-28T21:00:00+01:00", "2026-10-24T21:00:00+02:00", "2026-02-28T21:00:00+01:00"]
+)
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 400), st.integers(-47 * 60, 47 * 60)), min_size=1, max_size=30),
+    period=st.sampled_from(["day", "week", "month"]),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_a_calendar_is_that_of_the_servers_clock_whatever_the_replicas_clocks_say(
+    asked_at, evening, calls, period
+):
+    key, now_ms = fresh(), round(dt.datetime.fromisoformat(evening).timestamp() * 1000)
+    twin = LocalStore(1, lambda: now_ms)
+    charge = Charge(key, Terms("quota", 3, DAY, None, period, "Europe/Berlin"), 1)
+    for minutes, skew in calls:
+        now_ms += minutes * 60_000
+        assert await asked_at(now_ms, charge, skew * 60_000) == await twin.decide([charge])
 
 
 @pytest.mark.parametrize("algorithm", WINDOWS)

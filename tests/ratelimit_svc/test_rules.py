@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratelimit_svc.keys import Addresses
-from ratelimit_svc.policy import Limit, Policy, Rate, ResponseCost
+from ratelimit_svc.policy import Adaptive, Limit, Policy, Rate, ResponseCost
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
 from tests.ratelimit_svc.conftest import a_limit
 
@@ -192,21 +192,57 @@ def test_an_empty_value_is_counted_like_any_other():
     assert key(("user", "")) != key(("user", "alice"))
 
 
-def test_a_new_revision_or_a_raised_limit_keeps_the_counter_and_any_other_change_starts_a_new_one():
-    def of(limit: Limit, name: str = "l", gateway: str = "g", revision: str = "r2") -> str:
-        policies = Loaded(policy(revision, gateway, **{name: limit}))
-        return key(("user", "alice"), limit=name, policies=policies, revision=revision)
+BASE = a_limit(10, MINUTE, per=("user", "role"))
+DAY_RATE = Rate(requests=99, window_ms=86_400_000)
 
-    base = of(PER_USER, revision="r1")
-    assert base == of(PER_USER)
-    assert base == of(a_limit(99, MINUTE))
-    changed = {
-        of(a_limit(10, 1000)),
-        of(PER_USER.model_copy(update={"algorithm": "fixed_window"})),
-        of(PER_USER, name="m"),
-        of(PER_USER, gateway="h"),
-    }
-    assert len(changed | {base}) == 5
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"rates": (Rate(requests=99, window_ms=MINUTE),)},
+        {"rates": (DAY_RATE, Rate(requests=10, window_ms=MINUTE))},
+        {"per": ("role", "user")},
+        {"plans": {"pro": (Rate(requests=99, window_ms=MINUTE),)}},
+        {"when": {"plan": ("pro",)}},
+        {"exempt": {"plan": ("free",)}},
+        {"enforce": False},
+        {"count_refused": True},
+        {"response_cost": ResponseCost(status={"500": 3})},
+        {"detailed": True},
+        {"adaptive": Adaptive(least_percent=10, target_latency_ms=100)},
+        {"time_zone": "Europe/Berlin"},
+    ],
+    ids=lambda change: " ".join(change) or "nothing",
+)
+def test_a_limit_that_changes_goes_on_with_what_was_counted(change):
+    assert counted_anew(Limit(**dict(BASE) | change)) is False
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "gateway"),
+    [
+        ({"rates": (Rate(requests=10, window_ms=1000),)}, "l", "g"),
+        ({"algorithm": "fixed_window"}, "l", "g"),
+        ({"per": ("user", "plan")}, "l", "g"),
+        ({}, "another", "g"),
+        ({}, "l", "another"),
+    ],
+)
+def test_another_window_algorithm_dimension_or_name_is_another_counter(change, name, gateway):
+    assert counted_anew(Limit(**dict(BASE) | change), name, gateway) is True
+
+
+def counted_anew(limit: Limit, name: str = "l", gateway: str = "g") -> bool:
+    """Whether none of a caller's counters of ``limit`` is the one of ``BASE``."""
+    values = {"user": "alice", "role": "agent", "plan": "pro"}
+
+    def keys(limit: Limit, name: str, gateway: str) -> set[str]:
+        asked = Descriptor(entries(name, *((each, values[each]) for each in limit.dimensions)), 1)
+        return {each.key for each in ask_of(gateway, asked, Loaded(policy("r1", gateway, **{name: limit}))).counters}
+
+    assert len(keys(BASE, "l", "g")) == 1
+    return not keys(BASE, "l", "g") <= keys(limit, name, gateway)
 
 
 def test_the_revision_picks_the_policy():
