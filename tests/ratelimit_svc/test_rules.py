@@ -216,7 +216,7 @@ DAY_RATE = Rate(requests=99, window_ms=86_400_000)
     ids=lambda change: " ".join(change) or "nothing",
 )
 def test_a_limit_that_changes_goes_on_with_what_was_counted(change):
-    assert counted_anew(Limit(**dict(BASE) | change)) is False
+    assert counted_anew(Limit.model_validate(BASE.model_dump() | change)) is False
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_limit_that_changes_goes_on_with_what_was_counted(change):
     ],
 )
 def test_another_window_algorithm_dimension_or_name_is_another_counter(change, name, gateway):
-    assert counted_anew(Limit(**dict(BASE) | change), name, gateway) is True
+    assert counted_anew(Limit.model_validate(BASE.model_dump() | change), name, gateway) is True
 
 
 def counted_anew(limit: Limit, name: str = "l", gateway: str = "g") -> bool:
