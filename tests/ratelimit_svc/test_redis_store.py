@@ -142,6 +142,20 @@ async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
         assert await asked_at(now_ms, charge) == await twin.decide([charge])
 
 
+@pytest.mark.parametrize("mode", ["take", "always", "shadow", "add"])
+@pytest.mark.parametrize("algorithm", ["sliding_log", "concurrency"])
+async def test_a_key_of_entries_has_no_more_of_them_than_the_limit_however_long_it_lives(
+    asked_at, server, algorithm, mode
+):
+    key, sizes = fresh(), set()
+    for number in range(60):
+        step = number * 300 + number // 20 * 5000
+        await asked_at(T0 + step, Charge(key, Terms(algorithm, 3, 1000), 1, mode, f"{number}"))
+        sizes.add(await server.command("ZCARD", key))
+    # of a log, and the last that has left the window; what is charged without asking takes a lease in any case
+    assert max(sizes) <= 4
+
+
 @pytest.mark.parametrize(
     "evening", ["2026-03-28T21:00:00+01:00", "2026-10-24T21:00:00+02:00", "2026-02-28T21:00:00+01:00"]
 )

@@ -211,7 +211,6 @@ DAY_RATE = Rate(requests=99, window_ms=86_400_000)
         {"response_cost": ResponseCost(status={"500": 3})},
         {"detailed": True},
         {"adaptive": Adaptive(least_percent=10, target_latency_ms=100)},
-        {"time_zone": "Europe/Berlin"},
     ],
     ids=lambda change: " ".join(change) or "nothing",
 )
