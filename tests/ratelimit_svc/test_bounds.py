@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratelimit_svc import algorithms
@@ -89,6 +89,7 @@ async def test_no_pattern_of_calls_gets_more_than_the_bound(name, requests, wind
         st.tuples(st.integers(0, 3) | st.sampled_from([23, 24, 40]), st.integers(0, 6) | st.just(12)), max_size=40
     ),
 )
+@settings(max_examples=60)
 async def test_every_decision_is_what_the_record_of_those_before_says(name, requests, window, burst, calls):
     unit = 1 if name != "quota" else HOUR // 2  # days go by in half hours
     period, zone = ("day", "Europe/Berlin") if name == "quota" else (None, "UTC")

@@ -167,7 +167,7 @@ async def outcome(send: Send, sent: bytes) -> list[int] | grpc.StatusCode:
 )
 @example(calls=[([plain(9, refund=True), plain(3)], 0), ([plain(1)], 0)])
 @example(calls=[([plain(1)], 0), ([plain(2**64 - 1), plain(2**64 - 1)], 0), ([plain(2**64 - 1, refund=True)], 0)])
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_call_is_answered_as_a_count_of_its_own_says(send: Send, kind: str, calls: Any) -> None:
     run, used = f" {next(_calls)}", dict[tuple[Any, ...], int]()
     for call, addend in calls:
@@ -199,7 +199,7 @@ edits = st.lists(
 @example(edited=[], random=b"\x0a\x02\xff\xfe")  # a domain that is no UTF-8
 @example(edited=[], random=b"\x0a\x01g" + b"\x12\x00" * 257)
 @example(edited=[], random=b"\x0a\x01g" + b"\x12\x00" * 200)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_bytes_of_any_kind_get_a_clear_answer_or_an_error(
     send: Send, kind: str, edited: list[tuple[int, int, bytes]], random: bytes | None
 ) -> None:

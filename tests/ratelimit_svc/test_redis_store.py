@@ -24,6 +24,8 @@ T0 = 1_800_000_000_000
 DAY = 86_400_000
 YEAR = 365 * DAY
 WINDOWS = ("fixed_window", "sliding_window")
+ON_ONE = pytest.mark.parametrize("server", ["valkey"], indirect=True)
+"""For tests of the script that need no other server."""
 _numbers = itertools.count()
 
 
@@ -113,6 +115,7 @@ async def asked_at(server, monkeypatch):
 steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 * DAY, -1, -999, -2 * DAY])
 
 
+@ON_ONE
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(
     requests=st.integers(0, 5),
@@ -129,7 +132,7 @@ steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 
         max_size=40,
     ),
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
     asked_at, algorithm, requests, window_ms, burst, calls
 ):
@@ -142,6 +145,7 @@ async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
         assert await asked_at(now_ms, charge) == await twin.decide([charge])
 
 
+@ON_ONE
 @pytest.mark.parametrize("mode", ["take", "always", "shadow", "add"])
 @pytest.mark.parametrize("algorithm", ["sliding_log", "concurrency"])
 async def test_a_key_of_entries_has_no_more_of_them_than_the_limit_however_long_it_lives(
@@ -156,6 +160,7 @@ async def test_a_key_of_entries_has_no_more_of_them_than_the_limit_however_long_
     assert max(sizes) <= 4
 
 
+@ON_ONE
 @pytest.mark.parametrize(
     "evening", ["2026-03-28T21:00:00+01:00", "2026-10-24T21:00:00+02:00", "2026-02-28T21:00:00+01:00"]
 )
@@ -256,6 +261,15 @@ async def test_addends_and_limits_at_the_edges(server, open_store, algorithm, re
     assert (await store.decide([charge])).allowed is allowed
     (reading,) = (await store.decide([charge._replace(hits=0)])).readings
     assert reading.room == requests - (hits if allowed else 0)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+async def test_a_limit_of_nothing_admits_nothing_at_any_time(server, open_store, algorithm):
+    store = await open_store(server.url)
+    for window_ms, burst in ((1, None), (1, 5), (1000, None), (1000, 5)):
+        rule = limit(0, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
+        for hits in (0, 1, MAX_HITS):
+            assert not (await store.decide([asks(rule, hits)])).allowed
 
 
 async def test_the_largest_call_is_decided_whole(server, open_store):

@@ -52,7 +52,7 @@ class Away:
 def breathing(book: Callable[[Policy], Any]) -> tuple[Limiter, AdaptiveLimits]:
     policies = book(policy())
     adaptive = AdaptiveLimits(policies, Levels(Away()))
-    return Limiter(policies, LocalStore(100), LocalStore(1), adaptive), adaptive
+    return Limiter(policies, LocalStore(100, lambda: 0), LocalStore(1), adaptive), adaptive
 
 
 async def allows(limiter: Limiter, limit: str, user: str) -> int:
