@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from ratelimit_svc.keys import Addresses, counter_keys
+from ratelimit_svc.keys import ADDRESS, counted_network, counter_keys, is_within
 from ratelimit_svc.policy import (
     ABSENT,
     BYTES_KEY,
@@ -204,14 +204,14 @@ def _is_about(limit: Limit, values: Mapping[str, str]) -> bool:
 def among(dimension: str, value: str, listed: Sequence[str]) -> bool:
     """Whether a value of a dimension is one of those listed: of an address, in one of the networks."""
     if dimension == "client_address":
-        return Addresses.within(value, listed)
+        return is_within(value, listed)
     return value in listed
 
 
 def _counted(dimension: str, value: str, policy: Policy) -> str:
     """The value as it is counted by: of an address its network."""
-    if dimension in {"user", "client_address"}:
-        return Addresses.network(value, policy.ipv4_prefix, policy.ipv6_prefix)
+    if dimension == "client_address" or (dimension == "user" and value.startswith(ADDRESS)):
+        return counted_network(value, policy.ipv4_prefix, policy.ipv6_prefix)
     return value
 
 

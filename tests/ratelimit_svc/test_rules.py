@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratelimit_svc.keys import Addresses
+from ratelimit_svc.keys import counted_network
 from ratelimit_svc.policy import Adaptive, Limit, Policy, Rate, ResponseCost
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
 from tests.ratelimit_svc.conftest import a_limit
@@ -125,8 +125,8 @@ def test_a_response_costs_nothing_where_nothing_is_said_of_its_cost():
 
 def test_an_address_has_an_end_and_only_those_are_remembered():
     long = "::1%" + "x" * 10_000
-    assert Addresses.network(long, 32, 64) == long
-    assert Addresses.network("::1%" + "x" * 60, 32, 64) == "::/64"
+    assert counted_network(long, 32, 64) == long
+    assert counted_network("::1%" + "x" * 60, 32, 64) == "::/64"
 
 
 def test_one_mistake_spoils_the_whole_call():
@@ -322,7 +322,8 @@ def test_addresses_are_counted_by_their_network(one, other, same, dimension, kin
 
 def test_a_user_whose_name_is_an_address_is_no_address():
     limit = a_limit(5, MINUTE)
-    assert asked(limit, ("user", "user:2001:db8::1")) != asked(limit, ("user", "user:2001:db8::2"))
+    for kind in ("user:", ""):
+        assert asked(limit, ("user", f"{kind}2001:db8::1")) != asked(limit, ("user", f"{kind}2001:db8::2"))
 
 
 @pytest.mark.parametrize("dimension", ["header.x-team", "attribute.tenant"])
