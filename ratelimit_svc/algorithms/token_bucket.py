@@ -37,8 +37,6 @@ class Bucket:
         """Takes ``hits`` tokens. What is charged beyond an empty bucket is owed, a window's worth at most."""
         at, used = state
         requests, window = charge.terms.requests, charge.terms.window_ms
-        if requests == 0:  # nothing would ever come back
-            return state
         most = min(self._capacity(charge.terms) + requests * window, MOST)
         return at, max(0, min(used + hits * window, max(used, most)))
 

@@ -118,7 +118,7 @@ steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 
 @ON_ONE
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(
-    requests=st.integers(0, 5),
+    requests=st.lists(st.integers(0, 5), min_size=1, max_size=3),
     window_ms=st.sampled_from([1000, 7000]),
     burst=st.none() | st.integers(1, 9),
     calls=st.lists(
@@ -133,15 +133,16 @@ steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 
     ),
 )
 @settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_whatever_time_goes_by_it_decides_like_the_algorithms_in_python(
+async def test_whatever_time_goes_by_and_changes_it_decides_like_the_algorithms_in_python(
     asked_at, algorithm, requests, window_ms, burst, calls
 ):
     key, now_ms = fresh(), T0
-    terms = limit(requests, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
+    terms = limit(5, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
     twin = LocalStore(1, lambda: now_ms)
-    for step, *asked in calls:
+    for number, (step, *asked) in enumerate(calls):
         now_ms = max(T0, now_ms + step)
-        charge = Charge(key, terms, *asked)
+        raised_or_lowered = terms._replace(requests=requests[number * len(requests) // len(calls)])
+        charge = Charge(key, raised_or_lowered, *asked)
         assert await asked_at(now_ms, charge) == await twin.decide([charge])
 
 

@@ -149,3 +149,7 @@ def test_whoever_starts_higher_never_ends_lower(law: Law, state: State, figures:
 def test_the_level_never_rises_while_nobody_meets_the_limit(law: Law, state: State, figures: Figures) -> None:
     unused = replace(state, pending=replace(state.pending, pressed=0))
     assert step(law, unused, replace(figures, pressed=0))[0].level <= max(state.level, law.floor)
+
+
+def test_figures_of_several_processes_are_added_up() -> None:
+    assert Figures(1, 2, 3, 4, 5) + Figures(10, 20, 30, 40, 50) == Figures(11, 22, 33, 44, 55)
