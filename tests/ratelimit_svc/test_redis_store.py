@@ -5,7 +5,7 @@ import datetime as dt
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -115,6 +115,12 @@ async def asked_at(server, monkeypatch):
 steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 * DAY, -1, -999, -2 * DAY])
 
 
+def spent_and_given_back(hits):
+    """A limit of 4 is used up piece by piece and asked for more; some of it is given back, and looked at as it goes."""
+    spent = [(step, taken, "take", f"{step}") for step, taken in ((0, 1), (300, 1), (301, 2), (1, 1), (1, 2), (1, 4))]
+    return [*spent, (2, hits, "give_back", "301"), *[(99, asked, "take", "x") for asked in (0, 4, 3, 2) * 4]]
+
+
 @ON_ONE
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(
@@ -132,6 +138,9 @@ steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 
         max_size=40,
     ),
 )
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(1))
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(2))
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(3))
 @settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_time_goes_by_and_changes_it_decides_like_the_algorithms_in_python(
     asked_at, algorithm, requests, window_ms, burst, calls
