@@ -83,6 +83,19 @@ class Decisions:
     alone: Sequence[Measurement]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept after so many distinct values of a kind."""
+
+    name: str
+    values: int
+    half_mb: float
+    """Megabytes resident after half of them."""
+    resident_mb: float
+    key_bytes: float | None
+    """Of a key in Redis. None: there are no keys."""
+
+
 def middle(rounds: Sequence[Measurement]) -> Measurement:
     """The median of each figure over the rounds; ``requests`` is their sum."""
     return Measurement(
@@ -126,12 +139,26 @@ def limit_rows(limits: Sequence[Decisions]) -> list[tuple[str, ...]]:
     return lines
 
 
-def tables(comparison: Comparison, checks: Checks, limits: Sequence[Decisions]) -> Sequence[Table]:
+def kept_rows(kept: Sequence[Kept]) -> list[tuple[str, ...]]:
+    """Header and one row for each kind of distinct values: what the process takes after half and all, and a key."""
+    lines: list[tuple[str, ...]] = [
+        ("distinct values", "so many", "resident after half", "after all", "a key in Redis")
+    ]
+    for each in kept:
+        key = "none" if each.key_bytes is None else f"{each.key_bytes:.0f} bytes"
+        lines.append((each.name, f"{each.values:,}", f"{each.half_mb:.0f} MB", f"{each.resident_mb:.0f} MB", key))
+    return lines
+
+
+def tables(
+    comparison: Comparison, checks: Checks, limits: Sequence[Decisions], kept: Sequence[Kept]
+) -> Sequence[Table]:
     """The results for a terminal."""
     return (
         _table(rows(comparison), verdict(comparison)),
         _table(check_rows(checks), check_verdict(checks)),
         _table(limit_rows(limits), "Decisions of one ratelimit_svc process."),
+        _table(kept_rows(kept), "What one ratelimit_svc process takes, one kind after the other."),
     )
 
 
@@ -167,7 +194,13 @@ def _markdown_table(lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def markdown(
-    comparison: Comparison, checks: Checks, limits: Sequence[Decisions], *, day: date, wrk_version: str
+    comparison: Comparison,
+    checks: Checks,
+    limits: Sequence[Decisions],
+    kept: Sequence[Kept],
+    *,
+    day: date,
+    wrk_version: str,
 ) -> str:
     """The whole of docs/performance.md."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
@@ -187,6 +220,8 @@ Written by `make bench` on {day:%Y-%m-%d}; do not edit. Compare ratios, not abso
 
 {_markdown_table(limit_rows(limits))}
 
+{_markdown_table(kept_rows(kept))}
+
 ## What was compared
 
 - **bare Envoy**: one listener, the router filter, the demo backend. No access log, no checks.
@@ -202,6 +237,8 @@ Both proxies are the same binary in front of the same backend process, in one ru
 - **algorithm**: decisions of one ratelimit_svc process without gRPC, for 64 callers at once and 500 users, in a Redis
   of its own on the same machine; the median of {len(limits[0].together)} rounds. Unbatched: a round trip for each
   call.
+- **distinct values**: values that are asked about once, many in a call, kind after kind in one process with its usual
+  settings, and what `ps` tells of it, the client of the benchmark included. Every key in Redis had a time to live.
 
 ## How
 

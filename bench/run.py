@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import checks, limits, report, targets, world, wrk
+from bench import checks, distinct, limits, report, targets, world, wrk
 
 REPORT = Path(__file__).parents[1] / "docs" / "performance.md"
 WARM_UP_SECONDS = 2
@@ -64,14 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         costs = checks.measure(options.rounds, chatter.print)
         decisions = limits.measure(chatter.print)
+        kept = distinct.measure(chatter.print)
         wrk_version = wrk.version(wrk_path)
     except wrk.BenchError as error:
         chatter.print(f"bench: {error}", style="red", markup=False)
         return 1
     checked = report.Checks(costs, world.ROUTES, world.KEYS)
-    Console().print(*report.tables(comparison, checked, decisions))
+    Console().print(*report.tables(comparison, checked, decisions, kept))
     options.report.write_text(
-        report.markdown(comparison, checked, decisions, day=datetime.now(UTC).date(), wrk_version=wrk_version)
+        report.markdown(comparison, checked, decisions, kept, day=datetime.now(UTC).date(), wrk_version=wrk_version)
     )
     chatter.print(f"written: {options.report}", markup=False, highlight=False)
     return 0 if comparison.meets_floor and checked.meets_ceiling else 1

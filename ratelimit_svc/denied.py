@@ -16,6 +16,8 @@ from ratelimit_svc import telemetry
 from ratelimit_svc.store import Charge, Reading, Store, Terms, Verdict, refuses
 
 _Call = tuple[tuple[str, Terms, int, str], ...]
+MOST_CHARGES = 16
+"""Of a call that is remembered, so that the memory for calls is bounded: 1 KB for each charge, about."""
 
 
 class _Denial(NamedTuple):
@@ -65,7 +67,7 @@ class Denied:
     def learn(self, asked: tuple[int, int], charges: Sequence[Charge], verdict: Verdict) -> None:
         """What the store said to a call. ``asked``: :meth:`now` before the question: nothing is held too long."""
         asked_ms, generation = asked
-        if verdict.allowed or generation != self._generation:
+        if verdict.allowed or generation != self._generation or len(charges) > MOST_CHARGES:
             return
         if any(charge.mode not in {"take", "shadow"} or charge.lease for charge in charges):
             return

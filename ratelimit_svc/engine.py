@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from ratelimit_svc.rules import MAX_HITS, Ask
+from ratelimit_svc.rules import MAX_HITS, Ask, Mistake
 from ratelimit_svc.store import Charge, Mode, Reading, Terms, Verdict, fits, made
 
 Outcome = Literal["ok", "over_limit", "fallback_ok", "fallback_over_limit"]
 """``fallback_``: decided by this process's own counters, because the store was away."""
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
-_STRICTNESS: tuple[Mode, ...] = ("give_back", "add", "shadow", "take", "always")
+_STRICTNESS: tuple[Mode, ...] = ("add", "shadow", "take", "always")
 
 
 class Standing(NamedTuple):
@@ -77,7 +77,10 @@ class Decision:
 
 
 def charges(asks: Sequence[Ask]) -> list[Charge]:
-    """What to ask of the store. Descriptors about the same counter are charged together: each would fit alone."""
+    """What to ask of the store. Descriptors about the same counter are charged together: each would fit alone.
+
+    Raises Mistake for a call that takes from a counter and gives back to it, or is of two requests at a time.
+    """
     merged: dict[str, Charge] = {}
     for ask in asks:
         for key, terms in ask.counters:
@@ -85,15 +88,22 @@ def charges(asks: Sequence[Ask]) -> list[Charge]:
             if known is None:
                 merged[key] = Charge(key, terms, ask.hits, ask.mode, ask.lease)
             else:
-                # two revisions of one limit may meet in a call: the stricter holds
-                merged[key] = Charge(
-                    key,
-                    min(known.terms, terms, key=lambda each: each.requests),
-                    min(known.hits + ask.hits, MAX_HITS),
-                    max(known.mode, ask.mode, key=_STRICTNESS.index),
-                    ask.lease,
-                )
+                merged[key] = _together(known, ask, terms)
     return list(merged.values())
+
+
+def _together(known: Charge, ask: Ask, terms: Terms) -> Charge:
+    """Two charges of one counter as one. Two revisions of a limit may meet in a call: the stricter holds."""
+    gives_back = "give_back" in {known.mode, ask.mode}
+    if known.lease != ask.lease or (gives_back and known.mode != ask.mode):
+        raise Mistake("contradictory", "a call says about one counter what cannot be true of one request")
+    return Charge(
+        known.key,
+        min(known.terms, terms, key=lambda each: each.requests),
+        max(known.hits, ask.hits) if ask.lease else min(known.hits + ask.hits, MAX_HITS),  # a lease is one
+        ask.mode if gives_back else max(known.mode, ask.mode, key=_STRICTNESS.index),
+        ask.lease,
+    )
 
 
 def conclude(asks: Sequence[Ask], charged: Sequence[Charge], verdict: Verdict, *, fallback: bool) -> Decision:

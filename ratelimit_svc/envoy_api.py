@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 from envoy.service.ratelimit.v3 import rls_pb2
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ratelimit_svc import client_headers
@@ -43,18 +44,25 @@ IS_NEGATIVE_HITS = 4
 UNIT_MULTIPLIER_TAG = b"\x20"
 """Field 4 of RateLimit, a varint: ``unit_multiplier``, new in Envoy 1.40 and not in xds-protos yet."""
 
-Answer = Callable[[Any, Any], Awaitable[Any]]
-"""(RateLimitRequest, grpc.aio.ServicerContext) -> RateLimitResponse."""
+Answer = Callable[[bytes, Any], Awaitable[Any]]
+"""(RateLimitRequest as it came, grpc.aio.ServicerContext) -> RateLimitResponse."""
 
 
 def handler(should_rate_limit: Answer) -> grpc.GenericRpcHandler:
     """The service's one method, to be added to a server."""
     method = grpc.unary_unary_rpc_method_handler(
         should_rate_limit,
-        request_deserializer=rls_pb2.RateLimitRequest.FromString,
         response_serializer=_Response.SerializeToString,
     )
     return grpc.method_handlers_generic_handler(SERVICE, {"ShouldRateLimit": method})
+
+
+def request(message: bytes) -> Any:
+    """A RateLimitRequest from what came. Raises Mistake: gRPC would make UNKNOWN and a traceback of it."""
+    try:
+        return rls_pb2.RateLimitRequest.FromString(message)
+    except DecodeError:
+        raise Mistake("no_request", "the message is no RateLimitRequest") from None
 
 
 def descriptors(request: Any) -> list[Descriptor]:

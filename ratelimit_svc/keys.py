@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from ratelimit_svc.policy import Rate
 
-_ADDRESS = "address:"
+ADDRESS = "address:"
 """What the ``user`` dimension begins with for a caller who is known by his address only."""
+_LONGEST_ADDRESS = 64
+"""Characters, ``address:`` and a zone included. What is longer is none: the networks of addresses are remembered."""
 
 
 def counter_keys(
@@ -33,29 +35,32 @@ def polled_key(gateway: str, name: str) -> str:
     return f"gatectl:rl:{{{gateway}}}:{name}"
 
 
-class Addresses:
-    """Client addresses as networks. What is no address is taken as it is."""
+def counted_network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+    """``address:2001:db8::1`` → ``address:2001:db8::/64``. What is no address is taken as it is.
 
-    @staticmethod
-    @lru_cache(maxsize=65_536)
-    def network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
-        """``address:2001:db8::1`` → ``address:2001:db8::/64``; an IPv4 address that is mapped into IPv6 is IPv4."""
-        kind, address = (_ADDRESS, value.removeprefix(_ADDRESS)) if value.startswith(_ADDRESS) else ("", value)
-        try:
-            parsed = _address(address)
-        except ValueError:
-            return value
-        prefix = ipv4_prefix if parsed.version == 4 else ipv6_prefix
-        return f"{kind}{ipaddress.ip_network((parsed, prefix), strict=False)}"
+    An IPv4 address that is mapped into IPv6 is IPv4.
+    """
+    return value if len(value) > _LONGEST_ADDRESS else _counted_network(value, ipv4_prefix, ipv6_prefix)
 
-    @staticmethod
-    def within(value: str, networks: Sequence[str]) -> bool:
-        """Whether an address is in one of the networks (CIDR)."""
-        try:
-            address = _address(value)
-        except ValueError:
-            return False
-        return any(address in _network(network) for network in networks)
+
+@lru_cache(maxsize=65_536)
+def _counted_network(value: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+    kind, address = (ADDRESS, value.removeprefix(ADDRESS)) if value.startswith(ADDRESS) else ("", value)
+    try:
+        parsed = _address(address)
+    except ValueError:
+        return value
+    prefix = ipv4_prefix if parsed.version == 4 else ipv6_prefix
+    return f"{kind}{ipaddress.ip_network((parsed, prefix), strict=False)}"
+
+
+def is_within(value: str, networks: Sequence[str]) -> bool:
+    """Whether an address is in one of the networks (CIDR). What is no address is in none."""
+    try:
+        address = _address(value)
+    except ValueError:
+        return False
+    return any(address in _network(network) for network in networks)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

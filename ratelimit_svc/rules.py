@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from ratelimit_svc.keys import Addresses, counter_keys
+from ratelimit_svc.keys import ADDRESS, counted_network, counter_keys, is_within
 from ratelimit_svc.policy import (
     ABSENT,
     BYTES_KEY,
@@ -132,10 +132,10 @@ def resolve(
     Raises Mistake for a call that is wrong as a whole (:func:`check_call`), or has a descriptor that fits no limit.
     """
     check_call(domain, descriptors)
-    return [ask_of(descriptor, policies, exceptions) for descriptor in descriptors]
+    return [ask_of(domain, descriptor, policies, exceptions) for descriptor in descriptors]
 
 
-def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = _NONE) -> Ask:
+def ask_of(domain: str, descriptor: Descriptor, policies: Policies, exceptions: Exceptions = _NONE) -> Ask:
     """What one descriptor asks.
 
     An empty descriptor is what Envoy sends when a descriptor extension failed on one it was told to skip: it names
@@ -147,7 +147,7 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
     if len(entries) < 2 or entries[0][0] != LIMIT_KEY or entries[1][0] != REVISION_KEY:
         raise Mistake("malformed", f"a descriptor starts with the entries {LIMIT_KEY} and {REVISION_KEY}")
     name = entries[0][1]
-    policy, limit = _limit(name, entries[1][1], policies)
+    policy, limit = _limit(domain, name, entries[1][1], policies)
     values: dict[str, str] = {}
     for dimension, value in entries[2:]:
         if values.setdefault(dimension, value) != value:
@@ -177,15 +177,17 @@ def ask_of(descriptor: Descriptor, policies: Policies, exceptions: Exceptions = 
     return Ask(name, counters, min(hits, MAX_HITS), mode, lease, policy.on_store_failure, limit.detailed)
 
 
-def _limit(name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]:
+def _limit(domain: str, name: str, revision: str, policies: Policies) -> tuple[Policy, Limit]:
     """A limit by name, from its revision, or from the one in force when that revision is not loaded."""
     policy = policies.get(revision)
     if policy is not None:
+        if policy.gateway != domain:
+            raise Mistake("unknown_domain", "the domain is not the gateway that the revision is of")
         if name not in policy.limits:
             raise Mistake("unknown_limit", "the revision has no limit of this name")
         return policy, policy.limits[name]
     current = policies.current
-    if current is None or name not in current.limits:
+    if current is None or current.gateway != domain or name not in current.limits:
         raise NotLoaded("unknown_revision", "the revision is not loaded, and the one in force has no such limit")
     return current, current.limits[name]
 
@@ -202,14 +204,14 @@ def _is_about(limit: Limit, values: Mapping[str, str]) -> bool:
 def among(dimension: str, value: str, listed: Sequence[str]) -> bool:
     """Whether a value of a dimension is one of those listed: of an address, in one of the networks."""
     if dimension == "client_address":
-        return Addresses.within(value, listed)
+        return is_within(value, listed)
     return value in listed
 
 
 def _counted(dimension: str, value: str, policy: Policy) -> str:
     """The value as it is counted by: of an address its network."""
-    if dimension in {"user", "client_address"}:
-        return Addresses.network(value, policy.ipv4_prefix, policy.ipv6_prefix)
+    if dimension == "client_address" or (dimension == "user" and value.startswith(ADDRESS)):
+        return counted_network(value, policy.ipv4_prefix, policy.ipv6_prefix)
     return value
 
 

@@ -48,12 +48,12 @@ class AnsweringService(ABC):
     async def answer(self, request: Any) -> tuple[str, Any]:
         """The outcome, as telemetry calls it, and the RateLimitResponse. Raises Mistake, StoreUnavailableError."""
 
-    async def should_rate_limit(self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+    async def should_rate_limit(self, message: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
         """RateLimitRequest → RateLimitResponse, or INVALID_ARGUMENT (wrong call), UNAVAILABLE (cannot tell now)."""
         started = time.perf_counter()
         outcome = "error"
         try:
-            outcome, response = await self.answer(request)
+            outcome, response = await self.answer(envoy_api.request(message))
             return response
         except NotLoaded as error:
             self._complain(error)

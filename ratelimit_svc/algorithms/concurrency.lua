@@ -2,8 +2,8 @@
 local NOBODY_KNOWS = 1000
 
 local function read(counter, now)
-  redis.call('ZREMRANGEBYSCORE', counter.key, '-inf', string.format('%.0f', now))
-  return {redis.call('ZCARD', counter.key), redis.call('ZSCORE', counter.key, counter.extra)}
+  local ends = tonumber(redis.call('ZSCORE', counter.key, counter.extra) or 0)
+  return {redis.call('ZCOUNT', counter.key, string.format('(%.0f', now), '+inf'), ends > now}
 end
 
 local function room(counter, state)
@@ -13,6 +13,7 @@ local function room(counter, state)
 end
 
 local function write(counter, _, now, hits)
+  redis.call('ZREMRANGEBYSCORE', counter.key, '-inf', string.format('%.0f', now))
   if hits < 0 then
     redis.call('ZREM', counter.key, counter.extra)
   else

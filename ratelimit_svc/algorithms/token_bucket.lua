@@ -32,9 +32,6 @@ local function until_empty(counter, used)
 end
 
 local function write(counter, state, _, hits)
-  if counter.requests == 0 then
-    return
-  end
   local most = math.min(capacity(counter) + counter.requests * counter.window, MOST)
   local used = math.max(0, math.min(state[2] + hits * counter.window, math.max(state[2], most)))
   if used == 0 then -- a full bucket is what is not kept

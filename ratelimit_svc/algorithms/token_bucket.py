@@ -24,7 +24,7 @@ class Bucket:
 
     def roll(self, charge: Charge, state: State | None, now_ms: int) -> State:
         """What is still used at ``now_ms``; nothing comes back while the clock is behind."""
-        if state is None:
+        if state is None or state[1] == 0:  # a full bucket is what is not kept
             return now_ms, 0
         at, used = state
         return max(at, now_ms), max(0, used - max(0, now_ms - at) * charge.terms.requests)
@@ -37,8 +37,6 @@ class Bucket:
         """Takes ``hits`` tokens. What is charged beyond an empty bucket is owed, a window's worth at most."""
         at, used = state
         requests, window = charge.terms.requests, charge.terms.window_ms
-        if requests == 0:  # nothing would ever come back
-            return state
         most = min(self._capacity(charge.terms) + requests * window, MOST)
         return at, max(0, min(used + hits * window, max(used, most)))
 

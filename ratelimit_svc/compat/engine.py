@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ratelimit_svc.compat.config import Config, Entry, Found, Rate, Rule, label
 from ratelimit_svc.rules import Mistake, check_call
-from ratelimit_svc.store import Charge, Terms, Verdict
+from ratelimit_svc.store import Charge, Mode, Terms, Verdict
 
 MAX_HITS = 2**33
 """Larger addends are cut to this: above every rate, so refused for the rest of the window either way."""
@@ -116,23 +116,20 @@ def charges(counted: Sequence[Counted | None]) -> list[Charge]:
     """What to ask of the store. Descriptors about the same counter are charged together.
 
     They may be held to different numbers; whether one is exceeded is decided here, so any of them will do.
+    Raises Mistake for a call that charges a counter and gives back to it: the count ends at 0, so order would matter.
     """
-    sums: dict[str, int] = {}
-    rates: dict[str, Rate] = {}
+    charged: dict[str, Charge] = {}
     for one in counted:
         if one is not None and one.key is not None:
-            assert one.found.rule.rate is not None
-            rates[one.key] = one.found.rule.rate
-            sums[one.key] = sums.get(one.key, 0) + _hits(one.asked)
-    return [
-        Charge(
-            key,
-            Terms("fixed_window", rates[key].requests, rates[key].window_s * 1000),
-            abs(hits),
-            "add" if hits >= 0 else "give_back",
-        )
-        for key, hits in sums.items()
-    ]
+            rate = one.found.rule.rate
+            assert rate is not None
+            mode: Mode = "give_back" if one.asked.refund else "add"
+            known = charged.get(one.key)
+            if known is not None and known.mode != mode:
+                raise Mistake("contradictory", "a call charges a counter and gives back to it")
+            hits = abs(_hits(one.asked)) + (known.hits if known is not None else 0)
+            charged[one.key] = Charge(one.key, Terms("fixed_window", rate.requests, rate.window_s * 1000), hits, mode)
+    return list(charged.values())
 
 
 def _hits(asked: Asked) -> int:

@@ -5,8 +5,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from bench import checks, limits, report, targets, wrk
-from bench.report import Checks, Comparison, Cost, Decisions
+from bench import checks, distinct, limits, report, targets, wrk
+from bench.report import Checks, Comparison, Cost, Decisions, Kept
 from bench.wrk import BenchError, Measurement
 from ratelimit_svc.algorithms import ALGORITHMS
 
@@ -99,16 +99,38 @@ def test_every_algorithm_is_measured_with_and_without_batching() -> None:
     assert all(m.requests == 100 and m.p99_ms > 0 for each in measured for m in (*each.together, *each.alone))
 
 
+KEPT = [Kept("users", 200_000, 80.4, 81.0, 134.2), Kept("users, all refused", 200_000, 90.0, 90.0, None)]
+
+
+def test_values_that_never_come_again_leave_keys_that_end_and_no_more() -> None:
+    measured = {
+        each.name: each
+        for each in distinct.measure(
+            lambda _: None, values=1_500, options=["--fallback-counters", "100", "--denied-calls", "20"]
+        )
+    }
+    sizes = {name: each.key_bytes for name, each in measured.items()}
+    assert [name for name, size in sizes.items() if size is None] == ["users, all refused", "users, without Redis"]
+    assert all(size is None or 100 < size < 400 for size in sizes.values())  # of few keys, tables included
+    assert all(0 < each.half_mb < each.resident_mb + 5 for each in measured.values())
+
+
 def test_the_document_and_the_terminal_show_the_same_rows() -> None:
-    document = report.markdown(COMPARISON, CHECKS, LIMITS, day=date(2026, 1, 2), wrk_version="4.1.0")
+    document = report.markdown(COMPARISON, CHECKS, LIMITS, KEPT, day=date(2026, 1, 2), wrk_version="4.1.0")
     assert "| bare Envoy | 9,000 | 8,000 to 10,000 | 2.5 ms | 5.0 ms | 1 |" in document
     assert "| full path | 2,000 | 900 to 2,000 | 25.0 ms | 50.0 ms | 0.20 |" in document
     assert "| token, known | 50 µs | 30 to 60 | 1.00 |" in document
     assert "| token_bucket | 8,000 | 8.5 ms | 4,000 | 25.0 ms |" in document
+    assert "| users | 200,000 | 80 MB | 81 MB | 134 bytes |" in document
     assert "on 2026-01-02" in document
     screen = StringIO()
-    Console(file=screen, width=120).print(*report.tables(COMPARISON, CHECKS, LIMITS))
-    for line in (*report.rows(COMPARISON), *report.check_rows(CHECKS), *report.limit_rows(LIMITS)):
+    Console(file=screen, width=120).print(*report.tables(COMPARISON, CHECKS, LIMITS, KEPT))
+    for line in (
+        *report.rows(COMPARISON),
+        *report.check_rows(CHECKS),
+        *report.limit_rows(LIMITS),
+        *report.kept_rows(KEPT),
+    ):
         assert all(cell in screen.getvalue() for cell in line)
 
 

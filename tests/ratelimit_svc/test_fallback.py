@@ -138,3 +138,14 @@ async def test_refused_calls_owe_nothing_and_memory_is_bounded():
     assert fallback.owing == 0
     await asyncio.gather(*(fallback.decide([Charge(f"k{n}", Terms("fixed_window", 5, 1000), 1)]) for n in range(50)))
     assert fallback.owing == 5
+    assert sorted(one.key for one in fallback.take(9, lambda _: True)) == [f"k{n}" for n in range(45, 50)]
+
+
+async def test_what_was_paid_is_not_owed_again_and_a_lease_is_never_owed():
+    fallback = Fallback(LocalStore(5, lambda: 0), 5, lambda: 1)
+    charge = Charge("k", Terms("fixed_window", 5, 1000), 2)
+    for hits in (2, 1):
+        await fallback.decide(
+            [charge._replace(hits=hits), Charge("l", Terms("concurrency", 5, 1000), 1, lease=f"{hits}")]
+        )
+        assert [(one.key, one.hits) for one in fallback.take(9, lambda _: True)] == [("k", hits)]

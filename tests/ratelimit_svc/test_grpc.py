@@ -16,7 +16,7 @@ from ratelimit_svc.policy import Limit, Policy, Rate
 from ratelimit_svc.server import WORKER
 from ratelimit_svc.settings import SETTINGS
 from serving import settings
-from tests.ratelimit_svc.conftest import a_limit
+from tests.ratelimit_svc.conftest import a_limit, channel_to
 
 OK, OVER = rls_pb2.RateLimitResponse.OK, rls_pb2.RateLimitResponse.OVER_LIMIT
 RateLimit = rls_pb2.RateLimitResponse.RateLimit
@@ -38,26 +38,19 @@ LIMITS = {
 
 @contextlib.asynccontextmanager
 async def running(policies, redis_url, state_dir):
-    """The service's stub, on a server in this process."""
+    """A channel to the service."""
     options = ["--redis-url", redis_url, "--store-deadline", "1", "--state-dir", str(state_dir)]
-    values = settings.read("ratelimit-svc", settings.SERVING + SETTINGS, options, {})
-    server = grpc.aio.server()
-    async with WORKER.opened(values, policies) as register:
-        register(server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield rls_pb2_grpc.RateLimitServiceStub(channel)
-        finally:
-            await server.stop(0)
+    async with channel_to(
+        WORKER, settings.read("ratelimit-svc", settings.SERVING + SETTINGS, options, {}), policies
+    ) as it:
+        yield it
 
 
 @pytest.fixture
 async def stub(book, server, tmp_path):
     await server.command("FLUSHALL")
-    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path) as stub:
-        yield stub
+    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path) as channel:
+        yield rls_pb2_grpc.RateLimitServiceStub(channel)
 
 
 async def test_a_refused_call_reaches_redis_once_and_a_flush_is_noticed(stub, server):
@@ -79,7 +72,8 @@ async def test_a_refused_call_reaches_redis_once_and_a_flush_is_noticed(stub, se
 async def test_a_refused_call_is_in_the_audit_trail_and_no_other(book, server, tmp_path):
     await server.command("FLUSHALL")
     policies = book(Policy(revision="r1", gateway="g", limits=LIMITS))
-    async with running(policies, server.url, tmp_path) as stub:
+    async with running(policies, server.url, tmp_path) as channel:
+        stub = rls_pb2_grpc.RateLimitServiceStub(channel)
         await stub.ShouldRateLimit(call(("two", "user", "user:alice")))
         await stub.ShouldRateLimit(call(("many", "route", "r"), ("none", "user", "user:" + "x" * 1000)))
     [line] = search(tmp_path / "audit", Question())
@@ -323,7 +317,8 @@ async def test_a_revision_that_nobody_can_judge_is_unavailable(stub):
 @pytest.mark.parametrize("mode", ["allow", "deny"])
 async def test_without_redis_the_policy_says_whether_the_fallback_answers_or_envoy_decides(book, tmp_path, mode):
     policies = book(Policy(revision="r1", gateway="g", on_store_failure=mode, limits=LIMITS))
-    async with running(policies, f"unix://{tmp_path}/nothing", tmp_path) as stub:
+    async with running(policies, f"unix://{tmp_path}/nothing", tmp_path) as channel:
+        stub = rls_pb2_grpc.RateLimitServiceStub(channel)
         if mode == "deny":
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.ShouldRateLimit(call(("two", "user", "alice")))

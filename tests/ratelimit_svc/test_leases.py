@@ -35,7 +35,7 @@ LIMITS = Loaded(
 def ask(lease: str, *, limit: str = "two", hits: int = 1, give_back: bool = False, ended: bool = False):
     told = ((key, ABSENT) for key in ENDED) if ended else ()
     asked = entries(limit, ("user", "u"), ("lease", lease), *told)
-    return ask_of(Descriptor(asked, hits, give_back=give_back), LIMITS)
+    return ask_of("g", Descriptor(asked, hits, give_back=give_back), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,17 @@ def test_a_request_takes_one_lease_and_its_end_or_a_refund_gives_it_back(asked, 
 def test_a_request_without_a_name_or_with_an_endless_one_is_a_mistake(lease, ended):
     with pytest.raises(Mistake):
         ask(lease, ended=ended)
+
+
+def test_a_name_may_be_as_long_as_that():
+    assert charges([ask("x" * LONGEST_LEASE)])
+
+
+def test_one_request_has_one_name_and_either_begins_or_ends():
+    assert charges([ask("a"), ask("a")]) == charges([ask("a")])
+    for other in (ask("b"), ask("a", give_back=True)):
+        with pytest.raises(Mistake):
+            charges([ask("a"), other])
 
 
 def test_who_is_exempt_holds_no_lease():

@@ -53,8 +53,10 @@ async def test_a_decision_is_counted_by_limit_and_outcome(
 
 
 async def test_calls_that_leave_a_fifth_or_less_are_near_the_limit() -> None:
-    name = await ask(a_limit(10, 1000), 12)
-    assert counted("ratelimit_near_limit_total", limit=name) == 3
+    tight, wide = a_limit(10, 1000).rates[0], a_limit(1000, 60_000).rates[0]
+    for rates in ((tight,), (wide, tight)):
+        name = await ask(a_limit(10, 1000).model_copy(update={"rates": rates}), 12)
+        assert counted("ratelimit_near_limit_total", limit=name) == 3
 
 
 async def test_callers_are_named_only_by_a_detailed_limit_and_only_so_many_of_them() -> None:

@@ -60,7 +60,7 @@ async def test_new_revisions_under_load_neither_reset_a_counter_nor_admit_more(s
         for number, most in enumerate(numbers)
     ]
     policies = book(revisions[0])
-    limiter = Limiter(policies, await open_store(server.url), LocalStore(1))
+    limiter = Limiter(policies, DeniedFirst(await open_store(server.url), Denied(100, lambda: 0)), LocalStore(1))
     admitted = dict.fromkeys(ALGORITHMS, 0)
     for policy in revisions:
         (tmp_path / "current" / "limits.json").write_text(policy.model_dump_json())

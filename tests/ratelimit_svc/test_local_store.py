@@ -16,6 +16,13 @@ async def test_memory_is_bounded_and_the_counter_unused_for_longest_starts_over(
     assert (await store.decide([Charge("full", TWO, 1)])).allowed
 
 
+async def test_who_comes_again_is_not_the_one_to_go():
+    store = LocalStore(2, lambda: 0)
+    for name in ("a", "b", "a", "c"):
+        assert (await store.decide([Charge(name, TWO, 1)])).allowed
+    assert not (await store.decide([Charge("a", TWO, 1)])).allowed
+
+
 async def test_a_refused_call_and_a_look_store_nothing():
     store = LocalStore(10, lambda: 0)
     assert not (await store.decide([Charge("a", TWO, 1), Charge("b", TWO, 3)])).allowed

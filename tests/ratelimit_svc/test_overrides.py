@@ -51,7 +51,7 @@ class At:
 
 def allowed(exceptions, user="user:alice", plan="free", limit=LIMIT):
     asked = Descriptor(entries("a", ("user", user), *([("plan", plan)] if limit.plans else [])), 1)
-    counters = ask_of(asked, Loaded(policy(a=limit)), exceptions).counters
+    counters = ask_of("g", asked, Loaded(policy(a=limit)), exceptions).counters
     return [counter.terms.requests for counter in counters]
 
 
@@ -93,7 +93,7 @@ def test_an_override_that_the_limit_can_no_longer_count_by_is_none():
 def test_a_restart_gives_one_user_other_counters_and_nobody_else():
     def key(exceptions, user):
         asked = Descriptor(entries("a", ("user", user), ("plan", "free")), 1)
-        return ask_of(asked, Loaded(policy(a=LIMIT)), exceptions).counters[0].key
+        return ask_of("g", asked, Loaded(policy(a=LIMIT)), exceptions).counters[0].key
 
     plain, once, again = At(), At(restart("1")), At(restart("2"))
     assert len({key(each, "user:alice") for each in (plain, once, again)}) == 3

@@ -1,10 +1,11 @@
 """The store on real servers: the same decisions as the algorithms in Python, exact under concurrency."""
 
 import asyncio
+import datetime as dt
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -13,12 +14,18 @@ from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import BUCKETS
 from ratelimit_svc.redis import open_store as store_at
+from ratelimit_svc.redis import script
+from ratelimit_svc.redis.exchange import connect
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_location import parse
 
-YEAR = 365 * 86_400_000
+T0 = 1_800_000_000_000
+DAY = 86_400_000
+YEAR = 365 * DAY
 WINDOWS = ("fixed_window", "sliding_window")
+ON_ONE = pytest.mark.parametrize("server", ["valkey"], indirect=True)
+"""For tests of the script that need no other server."""
 _numbers = itertools.count()
 
 
@@ -30,7 +37,7 @@ def fresh() -> str:
 def limit(requests: int, algorithm: str = "sliding_window", window_ms: int = YEAR, burst: int | None = None) -> Terms:
     """Terms that hold for the length of a test, and a bucket that is full at its beginning."""
     if algorithm == "quota":
-        return Terms(algorithm, requests, 31 * 86_400_000, None, "month", "Asia/Kathmandu")
+        return Terms(algorithm, requests, 31 * DAY, None, "month", "Asia/Kathmandu")
     if algorithm in BUCKETS and burst is None:
         burst = max(1, requests)
     return Terms(algorithm, requests, window_ms, burst)
@@ -82,26 +89,107 @@ async def test_it_decides_exactly_like_the_algorithms_in_python(server, counters
         await store.close()
 
 
+@pytest.fixture
+async def asked_at(server, monkeypatch):
+    """``await asked_at(now_ms, charge)``: the script's verdict at a time of the test's. Keys still expire in theirs.
+
+    ``skew_ms``: how far the clock of the replica that asks is ahead.
+    """
+    exchange, clock = connect(parse(server.url), 5), [0]
+    text = script.TEXT.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
+    assert text != script.TEXT
+    monkeypatch.setattr(script, "wall_clock_ms", lambda: clock[0])
+    [sha] = await exchange([("SCRIPT", "LOAD", text)])
+
+    async def ask(now_ms, charge, skew_ms=0):
+        clock[0] = now_ms + skew_ms
+        [reply] = await exchange(
+            [("EVALSHA", sha, *script.command([charge])[2:], now_ms // 1000, now_ms % 1000 * 1000)]
+        )
+        return script.verdict(reply)
+
+    yield ask
+    await exchange.close()
+
+
+steps = st.sampled_from([0, 1, 2, 300, 300, 300, 500, 999, 1000, 1001, 6500, 31 * DAY, -1, -999, -2 * DAY])
+
+
+def spent_and_given_back(hits):
+    """A limit of 4 is used up piece by piece and asked for more; some of it is given back, and looked at as it goes."""
+    spent = [(step, taken, "take", f"{step}") for step, taken in ((0, 1), (300, 1), (301, 2), (1, 1), (1, 2), (1, 4))]
+    return [*spent, (2, hits, "give_back", "301"), *[(99, asked, "take", "x") for asked in (0, 4, 3, 2) * 4]]
+
+
+@ON_ONE
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(
-    rule=st.builds(limit, st.integers(0, 40), st.sampled_from(WINDOWS), st.sampled_from([7, 1000, 86_400_000, YEAR])),
-    age=st.integers(-1, 3),
-    counts=st.tuples(st.integers(0, 40), st.integers(0, 40)),
-    hits=st.integers(0, 20),
+    requests=st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    window_ms=st.sampled_from([1000, 7000]),
+    burst=st.none() | st.integers(1, 9),
+    calls=st.lists(
+        st.tuples(
+            steps,
+            st.sampled_from([0, 1, 1, 1, 2, 2, 3, 4, 9, MAX_HITS]),
+            st.sampled_from(["take", "take", "shadow", "always", "add", "give_back"]),
+            st.sampled_from("abc"),
+        ),
+        min_size=5,
+        max_size=40,
+    ),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_it_reads_counters_of_any_age_like_the_algorithms_in_python(server, rule, age, counts, hits):
-    store, key, now_ms = store_at(parse(server.url), 5, Fallback(LocalStore(1), 1, lambda: 1)), fresh(), 0
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(1))
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(2))
+@example(requests=[4], window_ms=1000, burst=None, calls=spent_and_given_back(3))
+@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_time_goes_by_and_changes_it_decides_like_the_algorithms_in_python(
+    asked_at, algorithm, requests, window_ms, burst, calls
+):
+    key, now_ms = fresh(), T0
+    terms = limit(5, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
     twin = LocalStore(1, lambda: now_ms)
-    try:
-        now_ms = (await store.decide([])).now_ms
-        state = (now_ms // rule.window_ms - age, *counts[: 1 if rule.algorithm == "fixed_window" else 2])
-        await server.command("SET", key, " ".join(map(str, state)))
-        twin._states[key] = state
-        verdict = await store.decide([Charge(key, rule, hits)])
-        now_ms = verdict.now_ms
-        assert verdict == await twin.decide([Charge(key, rule, hits)])
-    finally:
-        await store.close()
+    # a refund takes the latest entry off a log: a clock that goes back then meets one that only Redis still has
+    onwards = algorithm == "sliding_log" and any(mode == "give_back" for _, _, mode, _ in calls)
+    for number, (step, *asked) in enumerate(calls):
+        now_ms = max(T0, now_ms + (abs(step) if onwards else step))
+        raised_or_lowered = terms._replace(requests=requests[number * len(requests) // len(calls)])
+        charge = Charge(key, raised_or_lowered, *asked)
+        assert await asked_at(now_ms, charge) == await twin.decide([charge])
+
+
+@ON_ONE
+@pytest.mark.parametrize("mode", ["take", "always", "shadow", "add"])
+@pytest.mark.parametrize("algorithm", ["sliding_log", "concurrency"])
+async def test_a_key_of_entries_has_no_more_of_them_than_the_limit_however_long_it_lives(
+    asked_at, server, algorithm, mode
+):
+    key, sizes = fresh(), set()
+    for number in range(60):
+        step = number * 300 + number // 20 * 5000
+        await asked_at(T0 + step, Charge(key, Terms(algorithm, 3, 1000), 1, mode, f"{number}"))
+        sizes.add(await server.command("ZCARD", key))
+    # of a log, and the last that has left the window; what is charged without asking takes a lease in any case
+    assert max(sizes) <= 4
+
+
+@ON_ONE
+@pytest.mark.parametrize(
+    "evening", ["2026-03-28T21:00:00+01:00", "2026-10-24T21:00:00+02:00", "2026-02-28T21:00:00+01:00"]
+)
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 400), st.integers(-47 * 60, 47 * 60)), min_size=1, max_size=30),
+    period=st.sampled_from(["day", "week", "month"]),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_a_calendar_is_that_of_the_servers_clock_whatever_the_replicas_clocks_say(
+    asked_at, evening, calls, period
+):
+    key, now_ms = fresh(), round(dt.datetime.fromisoformat(evening).timestamp() * 1000)
+    twin = LocalStore(1, lambda: now_ms)
+    charge = Charge(key, Terms("quota", 3, DAY, None, period, "Europe/Berlin"), 1)
+    for minutes, skew in calls:
+        now_ms += minutes * 60_000
+        assert await asked_at(now_ms, charge, skew * 60_000) == await twin.decide([charge])
 
 
 @pytest.mark.parametrize("algorithm", WINDOWS)
@@ -185,6 +273,15 @@ async def test_addends_and_limits_at_the_edges(server, open_store, algorithm, re
     assert (await store.decide([charge])).allowed is allowed
     (reading,) = (await store.decide([charge._replace(hits=0)])).readings
     assert reading.room == requests - (hits if allowed else 0)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+async def test_a_limit_of_nothing_admits_nothing_at_any_time(server, open_store, algorithm):
+    store = await open_store(server.url)
+    for window_ms, burst in ((1, None), (1, 5), (1000, None), (1000, 5)):
+        rule = limit(0, algorithm, window_ms)._replace(burst=burst if algorithm in BUCKETS else None)
+        for hits in (0, 1, MAX_HITS):
+            assert not (await store.decide([asks(rule, hits)])).allowed
 
 
 async def test_the_largest_call_is_decided_whole(server, open_store):

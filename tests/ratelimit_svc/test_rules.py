@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratelimit_svc.policy import Limit, Policy, Rate, ResponseCost
+from ratelimit_svc.keys import counted_network
+from ratelimit_svc.policy import Adaptive, Limit, Policy, Rate, ResponseCost
 from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
 from tests.ratelimit_svc.conftest import a_limit
 
@@ -29,7 +30,8 @@ def entries(limit: str, *dimensions: tuple[str, str], revision: str = "r1") -> t
 
 def counter_of(asked: tuple[tuple[str, str], ...], policies: Loaded) -> Counter | None:
     """The counter of a limit of one rate; None when the limit does not apply."""
-    counters = ask_of(Descriptor(tuple(asked), 1), policies).counters
+    domain = policies.current.gateway if policies.current else "g"
+    counters = ask_of(domain, Descriptor(tuple(asked), 1), policies).counters
     assert len(counters) <= 1
     return counters[0] if counters else None
 
@@ -70,6 +72,8 @@ def test_a_limit_that_is_not_about_this_caller_does_not_apply(asked):
         ((("revision", "r1"), ("limit", "per_user"), ("user", "alice")), "malformed"),
         ((("user", "alice"),), "malformed"),
         ((("user", "alice"), *entries("per_user")), "malformed"),
+        ((("name", "per_user"), ("revision", "r1"), ("user", "alice")), "malformed"),
+        ((("limit", "per_user"), ("version", "r1"), ("user", "alice")), "malformed"),
         (entries("per_user"), "malformed"),
         (entries("per_user", ("plan", "free")), "malformed"),
         (entries("per_user", ("user", "alice"), ("plan", "free")), "malformed"),
@@ -95,6 +99,34 @@ def test_a_call_without_domain_or_with_the_wrong_number_of_descriptors_is_a_mist
     with pytest.raises(Mistake) as caught:
         resolve(domain, [Descriptor(entries("per_user", ("user", "alice")), 1)] * count, LIMITS)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("revision", ["r1", "r9"])
+def test_the_calls_of_another_gateway_are_not_judged_by_the_limits_of_this_one(revision):
+    with pytest.raises(Mistake):
+        resolve("other", [Descriptor(entries("per_user", ("user", "a"), revision=revision), 1)], LIMITS)
+
+
+def test_as_many_descriptors_as_a_call_may_have_are_judged():
+    asked = Descriptor(entries("per_user", ("user", "alice")), 1)
+    assert len(resolve("g", [asked] * MAX_DESCRIPTORS, LIMITS)) == MAX_DESCRIPTORS
+
+
+def test_a_limit_by_nothing_but_a_header_counts_who_leaves_it_out():
+    limit = a_limit(10, MINUTE, per=("header.x-tenant",))
+    policies = Loaded(policy(l=limit))
+    assert key(limit="l", policies=policies) == key(("header.x-tenant", "-"), limit="l", policies=policies)
+
+
+def test_a_response_costs_nothing_where_nothing_is_said_of_its_cost():
+    ended = (("response.status", "500"), ("response.bytes", "9"))
+    assert asked(PER_USER, ("user", "a"), *ended).counters == ()
+
+
+def test_an_address_has_an_end_and_only_those_are_remembered():
+    long = "::1%" + "x" * 10_000
+    assert counted_network(long, 32, 64) == long
+    assert counted_network("::1%" + "x" * 60, 32, 64) == "::/64"
 
 
 def test_one_mistake_spoils_the_whole_call():
@@ -151,7 +183,7 @@ def test_a_key_has_a_bounded_length_and_what_is_counted_together_is_its_cluster_
     both = a_limit(1, 1000).model_copy(
         update={"rates": (Rate(requests=10, window_ms=1000), Rate(requests=250, window_ms=86_400_000))}
     )
-    asked = ask_of(Descriptor(entries("both", ("user", "a")), 1), Loaded(policy(both=both)))
+    asked = ask_of("g", Descriptor(entries("both", ("user", "a")), 1), Loaded(policy(both=both)))
     tags = {counter.key.rpartition(":")[0] for counter in asked.counters}
     assert (len(asked.counters), len(tags)) == (2, 1)
 
@@ -160,21 +192,56 @@ def test_an_empty_value_is_counted_like_any_other():
     assert key(("user", "")) != key(("user", "alice"))
 
 
-def test_a_new_revision_or_a_raised_limit_keeps_the_counter_and_any_other_change_starts_a_new_one():
-    def of(limit: Limit, name: str = "l", gateway: str = "g", revision: str = "r2") -> str:
-        policies = Loaded(policy(revision, gateway, **{name: limit}))
-        return key(("user", "alice"), limit=name, policies=policies, revision=revision)
+BASE = a_limit(10, MINUTE, per=("user", "role"))
+DAY_RATE = Rate(requests=99, window_ms=86_400_000)
 
-    base = of(PER_USER, revision="r1")
-    assert base == of(PER_USER)
-    assert base == of(a_limit(99, MINUTE))
-    changed = {
-        of(a_limit(10, 1000)),
-        of(PER_USER.model_copy(update={"algorithm": "fixed_window"})),
-        of(PER_USER, name="m"),
-        of(PER_USER, gateway="h"),
-    }
-    assert len(changed | {base}) == 5
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"rates": (Rate(requests=99, window_ms=MINUTE),)},
+        {"rates": (DAY_RATE, Rate(requests=10, window_ms=MINUTE))},
+        {"per": ("role", "user")},
+        {"plans": {"pro": (Rate(requests=99, window_ms=MINUTE),)}},
+        {"when": {"plan": ("pro",)}},
+        {"exempt": {"plan": ("free",)}},
+        {"enforce": False},
+        {"count_refused": True},
+        {"response_cost": ResponseCost(status={"500": 3})},
+        {"detailed": True},
+        {"adaptive": Adaptive(least_percent=10, target_latency_ms=100)},
+    ],
+    ids=lambda change: " ".join(change) or "nothing",
+)
+def test_a_limit_that_changes_goes_on_with_what_was_counted(change):
+    assert counted_anew(Limit.model_validate(BASE.model_dump() | change)) is False
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "gateway"),
+    [
+        ({"rates": (Rate(requests=10, window_ms=1000),)}, "l", "g"),
+        ({"algorithm": "fixed_window"}, "l", "g"),
+        ({"per": ("user", "plan")}, "l", "g"),
+        ({}, "another", "g"),
+        ({}, "l", "another"),
+    ],
+)
+def test_another_window_algorithm_dimension_or_name_is_another_counter(change, name, gateway):
+    assert counted_anew(Limit.model_validate(BASE.model_dump() | change), name, gateway) is True
+
+
+def counted_anew(limit: Limit, name: str = "l", gateway: str = "g") -> bool:
+    """Whether none of a caller's counters of ``limit`` is the one of ``BASE``."""
+    values = {"user": "alice", "role": "agent", "plan": "pro"}
+
+    def keys(limit: Limit, name: str, gateway: str) -> set[str]:
+        asked = Descriptor(entries(name, *((each, values[each]) for each in limit.dimensions)), 1)
+        return {each.key for each in ask_of(gateway, asked, Loaded(policy("r1", gateway, **{name: limit}))).counters}
+
+    assert len(keys(BASE, "l", "g")) == 1
+    return not keys(BASE, "l", "g") <= keys(limit, name, gateway)
 
 
 def test_the_revision_picks_the_policy():
@@ -205,7 +272,7 @@ def test_no_descriptor_crashes_the_rules(soup):
 
 
 def asked(limit: Limit, *dimensions: tuple[str, str], hits: int = 1, override: Rate | None = None) -> Ask:
-    return ask_of(Descriptor(entries("l", *dimensions), hits, override), Loaded(policy(l=limit)))
+    return ask_of("g", Descriptor(entries("l", *dimensions), hits, override), Loaded(policy(l=limit)))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +298,7 @@ def test_a_plan_has_its_own_rates_or_none_at_all(plan, requests):
      ("agent", "::ffff:10.1.2.3", False), ("agent", "nonsense", True)],
 )  # fmt: skip
 def test_who_is_exempt_is_not_counted(role, address, applies):
-    limit = a_limit(5, MINUTE, exempt={"role": ("admin",), "client_address": ("10.0.0.0/8",)})
+    limit = a_limit(5, MINUTE, exempt={"role": ("admin",), "client_address": ("192.168.0.0/16", "10.0.0.0/8")})
     ask = asked(limit, ("user", "a"), ("role", role), ("client_address", address))
     assert bool(ask.counters) is applies
 
@@ -255,7 +322,8 @@ def test_addresses_are_counted_by_their_network(one, other, same, dimension, kin
 
 def test_a_user_whose_name_is_an_address_is_no_address():
     limit = a_limit(5, MINUTE)
-    assert asked(limit, ("user", "user:2001:db8::1")) != asked(limit, ("user", "user:2001:db8::2"))
+    for kind in ("user:", ""):
+        assert asked(limit, ("user", f"{kind}2001:db8::1")) != asked(limit, ("user", f"{kind}2001:db8::2"))
 
 
 @pytest.mark.parametrize("dimension", ["header.x-team", "attribute.tenant"])
@@ -282,7 +350,7 @@ def test_an_override_in_the_descriptor_takes_the_place_of_the_rates():
 @pytest.mark.parametrize(
     ("status", "sent", "hits"),
     [("401", "0", 5), ("404", "10", 2), ("503", "2049", 3), ("200", "2048", 2), ("0", "0", 0), ("-", "-", 0),
-     ("", "9" * 30, 0), ("200", "\u0662", 0)],
+     ("", "9" * 19, 9_765_625_000_000_000), ("", "9" * 20, 0), ("200", "\u0662", 0)],
 )  # fmt: skip
 def test_a_response_costs_by_status_and_size_once_its_stream_has_ended(status, sent, hits):
     cost = ResponseCost(status={"401": 5, "4xx": 1}, bytes_per_hit=1024)

@@ -26,10 +26,18 @@ WELL = Figures(ended=100, errors=0, slow=0, duration_ms=5000, pressed=1)
         (replace(WELL, slow=10), 0.5, 0, "near"),
         (replace(WELL, slow=11), 0.5, -1, "latency"),
         (replace(WELL, slow=11, pressed=0), 0.5, -1, "latency"),
+        (replace(WELL, errors=2), 0.5, 1, "raised"),
+        (replace(WELL, errors=3), 0.5, 0, "near"),
         (replace(WELL, errors=5), 0.5, 0, "near"),
+        (replace(WELL, ended=SAMPLE), 0.5, 1, "raised"),
+        (replace(WELL, ended=30, errors=1), 0.5, 1, "raised"),  # a single one among few is no reason to rest
+        (replace(WELL, ended=15, slow=1), 0.5, 1, "raised"),
+        (replace(WELL, ended=25, slow=2), 0.5, 0, "near"),
         (replace(WELL, errors=6), 0.5, -1, "errors"),
         (replace(WELL, errors=90, slow=20), 0.5, -1, "errors"),
         (replace(WELL, errors=6, slow=90), 0.5, -1, "latency"),
+        (replace(WELL, duration_ms=37_500), 0.5, 1, "raised"),
+        (replace(WELL, duration_ms=37_501), 0.5, 0, "near"),
         (replace(WELL, duration_ms=50_000), 0.5, 0, "near"),
         (replace(WELL, duration_ms=51_000), 0.5, -1, "in_flight"),
         (replace(WELL, slow=100), 0.1, 0, "latency"),
@@ -44,6 +52,8 @@ def test_the_level_moves_for_a_reason(figures: Figures, level: float, moved: int
 def test_a_cut_is_as_deep_as_the_trouble() -> None:
     little, _ = step(LAW, State(), replace(WELL, slow=11))
     everything, _ = step(LAW, State(), replace(WELL, slow=100))
+    crowded, why = step(LAW, State(), replace(WELL, duration_ms=100_000))
+    assert (crowded.level, why) == (pytest.approx(1 - MOST_CUT / 2), "in_flight")
     assert little.level == pytest.approx(1 - LEAST_CUT)
     assert everything.level == pytest.approx(1 - MOST_CUT)
 
@@ -149,3 +159,7 @@ def test_whoever_starts_higher_never_ends_lower(law: Law, state: State, figures:
 def test_the_level_never_rises_while_nobody_meets_the_limit(law: Law, state: State, figures: Figures) -> None:
     unused = replace(state, pending=replace(state.pending, pressed=0))
     assert step(law, unused, replace(figures, pressed=0))[0].level <= max(state.level, law.floor)
+
+
+def test_figures_of_several_processes_are_added_up() -> None:
+    assert Figures(1, 2, 3, 4, 5) + Figures(10, 20, 30, 40, 50) == Figures(11, 22, 33, 44, 55)

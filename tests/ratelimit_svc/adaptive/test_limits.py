@@ -24,11 +24,12 @@ from tests.ratelimit_svc.conftest import Server, a_limit
 
 ADAPTIVE = Adaptive(least_percent=10, target_latency_ms=200)
 LAW = law_of(ADAPTIVE)
+GATEWAY = uuid.uuid4().hex
 
 
 def policy() -> Policy:
     limits = {"breathing": a_limit(20, 1000, adaptive=ADAPTIVE), "fixed": a_limit(20, 1000)}
-    return Policy(revision="r1", gateway=uuid.uuid4().hex, limits=limits)
+    return Policy(revision="r1", gateway=GATEWAY, limits=limits)
 
 
 def asked(limit: str, user: str = "u") -> Descriptor:
@@ -51,12 +52,12 @@ class Away:
 def breathing(book: Callable[[Policy], Any]) -> tuple[Limiter, AdaptiveLimits]:
     policies = book(policy())
     adaptive = AdaptiveLimits(policies, Levels(Away()))
-    return Limiter(policies, LocalStore(100), LocalStore(1), adaptive), adaptive
+    return Limiter(policies, LocalStore(100, lambda: 0), LocalStore(1), adaptive), adaptive
 
 
 async def allows(limiter: Limiter, limit: str, user: str) -> int:
     """How many of 30 calls of a user get in, who has not called before."""
-    return sum([(await limiter.decide("g", [asked(limit, user)])).allowed for _ in range(30)])
+    return sum([(await limiter.decide(GATEWAY, [asked(limit, user)])).allowed for _ in range(30)])
 
 
 async def test_a_failing_upstream_lowers_its_limit_for_everybody_and_no_other(
@@ -65,9 +66,9 @@ async def test_a_failing_upstream_lowers_its_limit_for_everybody_and_no_other(
     limiter, adaptive = breathing
     assert (await allows(limiter, "breathing", "a"), await allows(limiter, "fixed", "a")) == (20, 20)
     for _ in range(20):
-        await limiter.decide("g", [ended("breathing", "503"), ended("fixed", "503")])
+        await limiter.decide(GATEWAY, [ended("breathing", "503"), ended("fixed", "503")])
     await adaptive.exchange()
-    decision = await limiter.decide("g", [asked("breathing", "b")])
+    decision = await limiter.decide(GATEWAY, [asked("breathing", "b")])
     assert dict(headers_of(decision))["x-ratelimit-limit"] == "12"
     assert (await allows(limiter, "breathing", "c"), await allows(limiter, "fixed", "c")) == (12, 20)
 
@@ -77,7 +78,7 @@ async def test_the_level_and_why_it_moved_are_metrics(breathing: tuple[Limiter, 
     reason = {"limit": "breathing", "reason": "errors"}
     before = REGISTRY.get_sample_value("ratelimit_adaptive_steps_total", reason) or 0
     for _ in range(20):
-        await limiter.decide("g", [ended("breathing", "503")])
+        await limiter.decide(GATEWAY, [ended("breathing", "503")])
     await adaptive.exchange()
     assert REGISTRY.get_sample_value("ratelimit_adaptive_level", {"limit": "breathing"}) == pytest.approx(0.6)
     assert REGISTRY.get_sample_value("ratelimit_adaptive_steps_total", reason) == before + 1
@@ -87,14 +88,14 @@ async def test_the_level_and_why_it_moved_are_metrics(breathing: tuple[Limiter, 
 async def test_a_limit_that_is_met_rises_again_when_all_is_well(breathing: tuple[Limiter, AdaptiveLimits]) -> None:
     limiter, adaptive = breathing
     for _ in range(20):
-        await limiter.decide("g", [ended("breathing", "503")])
+        await limiter.decide(GATEWAY, [ended("breathing", "503")])
     await adaptive.exchange()
     await adaptive.exchange()  # what ended here was admitted before the cut
     levels = []
     for second in range(30):
         await allows(limiter, "breathing", f"user-{second}")
         for _ in range(20):
-            await limiter.decide("g", [ended("breathing")])
+            await limiter.decide(GATEWAY, [ended("breathing")])
         await adaptive.exchange()
         levels.append(await allows(limiter, "breathing", f"other-{second}"))
     assert levels == sorted(levels)
@@ -106,7 +107,7 @@ async def test_what_is_refused_or_cannot_be_read_says_nothing_about_an_upstream(
 ) -> None:
     limiter, adaptive = breathing
     for _ in range(50):
-        await limiter.decide("g", [ended("breathing", "429", "9000"), ended("breathing", "503", "%DURATION%")])
+        await limiter.decide(GATEWAY, [ended("breathing", "429", "9000"), ended("breathing", "503", "%DURATION%")])
     await adaptive.exchange()
     assert await allows(limiter, "breathing", "a") == 20
 
@@ -118,7 +119,7 @@ async def test_a_real_redis_carries_the_level_from_one_replica_to_the_other(
     one, other = (AdaptiveLimits(policies, Levels(store, INTERVAL_MS)) for _ in range(2))
     limiter = Limiter(policies, store, LocalStore(1), one)
     for _ in range(20):
-        await limiter.decide("g", [ended("breathing", took="5000")])
+        await limiter.decide(GATEWAY, [ended("breathing", took="5000")])
 
     async def ask(commands: Any, key: str) -> Any:
         return await store.ask(commands, key)
@@ -176,9 +177,9 @@ def test_a_stream_is_read_from_its_descriptor(status: str, times: str, figures: 
 
 
 def test_without_an_adaptive_limit_nothing_is_held_back_and_redis_is_left_alone(book: Callable[[Policy], Any]) -> None:
-    policies = book(Policy(revision="r1", gateway="g", limits={"fixed": a_limit(20, 1000)}))
+    policies = book(Policy(revision="r1", gateway=GATEWAY, limits={"fixed": a_limit(20, 1000)}))
     adaptive = AdaptiveLimits(policies, Levels(Away()))
-    asks = rules.resolve("g", [asked("fixed")], policies)
+    asks = rules.resolve(GATEWAY, [asked("fixed")], policies)
     assert adaptive.hold_back(asks) == asks
     assert adaptive.laws == {}
 

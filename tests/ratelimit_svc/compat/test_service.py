@@ -17,6 +17,7 @@ from ratelimit_svc.compat.service import SERVICE
 from ratelimit_svc.compat.telemetry import RuleHits, split
 from serving import settings
 from serving.text_files import text_files
+from tests.ratelimit_svc.conftest import channel_to
 
 Response = rls_pb2.RateLimitResponse
 OK, OVER = Response.OK, Response.OVER_LIMIT
@@ -31,30 +32,26 @@ descriptors:
 
 
 @contextlib.asynccontextmanager
-async def running(redis_url, directory, *flags):
-    """The service's stub, on a server in this process."""
-    (directory / "c.yaml").write_text(FILE)
+async def running(redis_url, directory, *flags, file=FILE):
+    """A channel to the service."""
+    (directory / "c.yaml").write_text(file)
     flags = ("--compat-config", str(directory), "--redis-url", redis_url, "--store-deadline", "1", *flags)
     values = settings.read("ratelimit-svc", SERVICE.all_settings, flags, {})
     book = WORKER.book(values, WORKER)
     assert book.refresh(), book.rejected
-    server = grpc.aio.server()
-    async with WORKER.opened(values, book) as register:
-        register(server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield rls_pb2_grpc.RateLimitServiceStub(channel).ShouldRateLimit
-        finally:
-            await server.stop(0)
+    async with channel_to(WORKER, values, book) as channel:
+        yield channel
+
+
+def asking(channel):
+    return rls_pb2_grpc.RateLimitServiceStub(channel).ShouldRateLimit
 
 
 @pytest.fixture
 async def ask(server, tmp_path):
     await server.command("FLUSHALL")
-    async with running(server.url, tmp_path) as ask:
-        yield ask
+    async with running(server.url, tmp_path) as channel:
+        yield asking(channel)
 
 
 def call(*keys, domain="d", hits_addend=0):
@@ -149,7 +146,8 @@ async def test_addends_without_end_and_long_values_are_decided(ask):
 
 async def test_headers_tell_the_limit_that_takes_longest_to_come_back(server, tmp_path):
     await server.command("FLUSHALL")
-    async with running(server.url, tmp_path, "--response-headers", "true") as ask:
+    async with running(server.url, tmp_path, "--response-headers", "true") as channel:
+        ask = asking(channel)
         answer = await ask(call("week", "day", hits_addend=3))
     told = {header.key: header.value for header in answer.response_headers_to_add}
     week = answer.statuses[0].duration_until_reset.seconds
@@ -159,14 +157,16 @@ async def test_headers_tell_the_limit_that_takes_longest_to_come_back(server, tm
 
 async def test_in_shadow_mode_every_call_is_let_through_and_its_statuses_say_what_would_be(server, tmp_path):
     await server.command("FLUSHALL")
-    async with running(server.url, tmp_path, "--shadow-mode", "true") as ask:
+    async with running(server.url, tmp_path, "--shadow-mode", "true") as channel:
+        ask = asking(channel)
         answer = await ask(call("day", hits_addend=3))
     assert (answer.overall_code, answer.statuses[0].code) == (OK, OVER)
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("deny", None), ("allow", OVER)])
 async def test_without_redis_the_failure_mode_decides_or_local_counters_do(tmp_path, setting, expected):
-    async with running("redis://127.0.0.1:1", tmp_path, "--when-redis-is-away", setting) as ask:
+    async with running("redis://127.0.0.1:1", tmp_path, "--when-redis-is-away", setting) as channel:
+        ask = asking(channel)
         if expected is None:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await ask(call("day"))
