@@ -11,6 +11,7 @@ from gatectl.commands.options import (
     Files,
     OutputOption,
     Plan,
+    RedisUrl,
     Roles,
     StateDir,
 )
@@ -44,6 +45,10 @@ def run(
     body_size: Annotated[
         str | None, typer.Option("--body-size", help="Send a body of this size.", metavar="SIZE")
     ] = None,
+    overrides: Annotated[
+        bool, typer.Option("--overrides", help="Read the running gateway's overrides of limits, and hold to them.")
+    ] = False,
+    redis_url: RedisUrl = None,
     files: Files = DEFAULT_FILES,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     output: OutputOption = "human",
@@ -51,6 +56,7 @@ def run(
     """Tell what the gateway would do with a request: route, access rule by rule, limits, upstream, headers.
 
     Offline: the real Envoy and the real services judge it, with throw-away credentials and fresh counters.
+    With --overrides it looks into Redis, and changes nothing there.
 
     Examples:
 
@@ -59,10 +65,14 @@ def run(
       gatectl explain /api/v1/customers/7 --user carol --role customer -o json
 
       gatectl explain /healthz -H 'x-version: 2' --address 203.0.113.7
+
+      gatectl explain /api/v1/tickets/7 --user alice --role agent --overrides
     """
     from gatectl.rehearsal.arguments import caller_of, request_of
     from gatectl.rehearsal.explain import explain
+    from gatectl.runtime.keyring import redis_of
 
     asked = request_of(request, header or [], host, address, body_size)
     caller = caller_of(user, role or [], plan, attribute or [], jwt, key, certificate)
-    view(output).result("explained", explain(files, asked, caller, state_dir))
+    redis = redis_of(state_dir, redis_url) if overrides else None
+    view(output).result("explained", explain(files, asked, caller, state_dir, redis))

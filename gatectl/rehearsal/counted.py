@@ -1,5 +1,6 @@
 """Which limits counted a request, by what, and what is left of them. The numbers are the limiter's own."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gatectl.compiler.limits import compiled
@@ -9,6 +10,8 @@ from gatectl.rehearsal.rehearsal import Course
 from gatectl.rehearsal.source import HIDDEN, Source, Step
 from gatectl.spec.holding import replaced_by
 from gatectl.spec.model import RateLimit
+from gatectl.spec.model.allowance import allowance as as_written
+from gatectl.spec.model.allowance import write
 from ratelimit_svc import policy
 from ratelimit_svc.engine import Status, allowance
 from ratelimit_svc.policy import ABSENT
@@ -44,6 +47,7 @@ def _elsewhere(limit: RateLimit, course: Course, source: Source) -> dict[str, An
         "counted_by": {},
         "cost": 0,
         "applies": False,
+        "over": False,
         "refused": False,
         "remaining": None,
         "reset_ms": None,
@@ -56,6 +60,7 @@ def _told(path: tuple[Step, ...], source: Source, *where: Step) -> dict[str, Any
         "name": source.text(*path, "name"),
         "place": source.place(*path, "name"),
         "limit": " and ".join(source.texts(*path, *where)),
+        "from": "plan" if where[0] == "plans" else "limit",
     }
 
 
@@ -63,20 +68,24 @@ def _limit(descriptor: Descriptor, status: Status | None, course: Course, source
     sent = dict(descriptor.entries)
     path = source.limit(sent[policy.LIMIT_KEY])
     limit = next(one for one in source.rate_limits if one.name == sent[policy.LIMIT_KEY])
-    entries = {dimension: sent.get(dimension, ABSENT) for dimension in compiled(limit).dimensions}
+    rule = compiled(limit)
+    entries = {dimension: sent.get(dimension, ABSENT) for dimension in rule.dimensions}
     where = ("plans", entries["plan"]) if entries.get("plan") in limit.plans else ("limit",)
-    hidden = source.hides(*path, *where)
+    own = course.overrides.rates(limit.name, rule, entries["user"]) if "user" in limit.per else None
+    hidden = own is None and source.hides(*path, *where)
     values = {dimension: _value(dimension, value, course, source) for dimension, value in entries.items()}
     told = {
         **_told(path, source, *where),
+        **({"limit": _written(rule, own), "from": "override"} if own is not None else {}),
         "enforced": limit.enforce,
         "counted_by": values,
         "cost": descriptor.hits,
         "applies": status is not None,
+        "over": status is not None and status.over,
         "refused": status is not None and status.refuses,
         "remaining": None,
         "reset_ms": None,
-        "why": _why_not(limit, entries, where) if status is None else "",
+        "why": _why_not(limit, entries, "override" if own is not None else where[0]) if status is None else "",
     }
     if status is not None and not hidden:
         tightest = status.tightest
@@ -95,15 +104,22 @@ def _value(dimension: str, value: str, course: Course, source: Source) -> str:
     return value
 
 
-def _why_not(limit: RateLimit, values: dict[str, str], where: tuple[Step, ...]) -> str:
+def _written(rule: policy.Limit, rates: Sequence[policy.Rate]) -> str:
+    found = write(tuple(as_written(rate, rule.algorithm) for rate in rates))
+    return found if isinstance(found, str) else " and ".join(found)
+
+
+def _why_not(limit: RateLimit, values: dict[str, str], where: Step) -> str:
     rule = compiled(limit)
     spared = next((each for each, listed in rule.exempt.items() if among(each, values.get(each, ABSENT), listed)), None)
-    if any(not among(each, values.get(each, ABSENT), listed) for each, listed in rule.when.items()):
-        absent = [each for each in rule.when if values.get(each, ABSENT) == ABSENT]
-        return f"the caller has no {absent[0]}" if absent else "is for other callers"
+    missed = [each for each, listed in rule.when.items() if not among(each, values.get(each, ABSENT), listed)]
+    if missed:
+        absent = [each for each in missed if values.get(each, ABSENT) == ABSENT]
+        return f"the caller has no {absent[0]}" if absent else f"is for other callers, by {missed[0]}"
     if spared is not None:
         return f"the caller is exempt by {spared}"
     absent = [each for each in limit.per if values.get(each, ABSENT) == ABSENT]
     if absent:
         return f"the caller has no {absent[0]}"
-    return "is unlimited for the plan of the caller" if where[0] == "plans" else "is unlimited for the caller"
+    unlimited = {"plans": "is unlimited for the plan of the caller", "override": "is unlimited by an override"}
+    return unlimited.get(str(where), "is unlimited for the caller")

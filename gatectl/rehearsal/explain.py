@@ -10,11 +10,13 @@ from gatectl.rehearsal.access import access
 from gatectl.rehearsal.answer import allowed, answer, route_of
 from gatectl.rehearsal.callers import Caller
 from gatectl.rehearsal.counted import counted
+from gatectl.rehearsal.exceptions import AsRead
 from gatectl.rehearsal.forwarded import upstream
 from gatectl.rehearsal.rehearsal import Course, Rehearsal, until_stopped
 from gatectl.rehearsal.request import Request
 from gatectl.rehearsal.source import Source
 from gatectl.rollout.candidate import Candidate, read
+from gatectl.runtime.overrides import overrides
 
 _OFFLINE = {
     reasons.KEY_STORE_UNAVAILABLE: "this key is not one of the spec's, so it would be looked up in Redis:"
@@ -24,22 +26,25 @@ _OFFLINE = {
 }
 
 
-def explain(files: Sequence[str], request: Request, caller: Caller, state_dir: Path) -> dict[str, Any]:
-    """Rehearse one request and tell its course.
+def explain(
+    files: Sequence[str], request: Request, caller: Caller, state_dir: Path, redis_url: str | None = None
+) -> dict[str, Any]:
+    """Rehearse one request and tell its course. Limits hold to the overrides in ``redis_url``, without it to none.
 
     Raises SpecError, and GatectlError when it cannot be rehearsed.
     """
     candidate = read(files)
+    found = overrides(redis_url, candidate.spec.name) if redis_url is not None else []
 
     async def rehearse() -> Course:
-        async with Rehearsal.of(candidate, [caller], state_dir) as rehearsal:
+        async with Rehearsal.of(candidate, [caller], state_dir, AsRead(found)) as rehearsal:
             return await rehearsal.ask(request, rehearsal.credentials[0])
 
     course = until_stopped(rehearse())
     unknown = _OFFLINE.get(course.check.decision.reason) if course.check is not None else None
     if unknown is not None:
         raise GatectlError(f"a rehearsal asks nobody, and {unknown}", 64)
-    return tell(course, candidate)
+    return {**tell(course, candidate), "overrides": "held-to" if redis_url is not None else "not-read"}
 
 
 def tell(course: Course, candidate: Candidate) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ext_authz import policy as authz
 from gatectl.diagnostics import GatectlError
 from gatectl.rehearsal.callers import Caller, Credential, cast
 from gatectl.rehearsal.envoy import Envoy, run_envoy
+from gatectl.rehearsal.exceptions import AsRead
 from gatectl.rehearsal.place import LONGEST_NAME, configuration, echo_socket, listener_socket
 from gatectl.rehearsal.request import Answer, Request
 from gatectl.rehearsal.services import AssumedCertificate, WatchedLimiter, run_services
@@ -26,6 +27,7 @@ from ratelimit_svc.engine import Decision as LimitDecision
 from ratelimit_svc.rules import Descriptor
 
 T = TypeVar("T")
+NO_OVERRIDES = AsRead()
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ class Course:
     answer: Answer
     log: dict[str, Any]
     """Envoy's line in the access log."""
+    overrides: AsRead = NO_OVERRIDES
+    """Those that the limits were held to."""
 
 
 class Rehearsal:
     """Asks one request at a time. ``credentials`` are those of the callers, in their order."""
 
-    def __init__(self, candidate: Candidate, credentials: Sequence[Credential | None]) -> None:
-        self.candidate, self.credentials = candidate, credentials
+    def __init__(self, candidate: Candidate, credentials: Sequence[Credential | None], overrides: AsRead) -> None:
+        self.candidate, self.credentials, self._overrides = candidate, credentials, overrides
         self._check: Check | None = None
         self._forwarded: Forwarded | None = None
         self._certificate = AssumedCertificate()
@@ -76,7 +80,7 @@ class Rehearsal:
             self._limiter.forget()
             answer, log = await self._envoy.ask(sent)
         asked, limits = self._limiter.asked, self._limiter.decision
-        return Course(request, credential, self._check, asked, limits, self._forwarded, answer, log)
+        return Course(request, credential, self._check, asked, limits, self._forwarded, answer, log, self._overrides)
 
     def _checked(self, request: engine.Request, case: engine.Case | engine.Decision, decision: engine.Decision) -> None:
         self._check = Check(request, case, decision)
@@ -86,7 +90,9 @@ class Rehearsal:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def of(cls, candidate: Candidate, callers: Sequence[Caller], state_dir: Path) -> AsyncIterator["Rehearsal"]:
+    async def of(
+        cls, candidate: Candidate, callers: Sequence[Caller], state_dir: Path, overrides: AsRead = NO_OVERRIDES
+    ) -> AsyncIterator["Rehearsal"]:
         """Have one for as long as the block lasts; nothing of it remains. ``state_dir``: where local issuers' keys are.
 
         Raises GatectlError when there is no Envoy, when it does not start, and for callers that cannot be.
@@ -96,9 +102,11 @@ class Rehearsal:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatectl-")))
             _check_length(directory)
             casting = cast(callers, candidate.spec, authz.load(files["authz.json"]), directory)
-            rehearsal = cls(candidate, casting.credentials)
+            rehearsal = cls(candidate, casting.credentials, overrides)
             policies = {"authz.json": casting.policy.model_dump_json().encode(), "limits.json": files["limits.json"]}
-            running = run_services(directory, state_dir, policies, rehearsal._checked, rehearsal._certificate)
+            running = run_services(
+                directory, state_dir, policies, rehearsal._checked, rehearsal._certificate, overrides
+            )
             rehearsal._limiter = await stack.enter_async_context(running)
             await stack.enter_async_context(await serve_echo(echo_socket(directory), rehearsal._got))
             config = configuration(candidate.bundle, directory)

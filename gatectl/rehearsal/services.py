@@ -22,6 +22,7 @@ from ext_authz.jwks import follow_jwks
 from ext_authz.keyset import KeySet
 from ext_authz.keyset import connect as key_store
 from ext_authz.server import Authorization, Watch
+from gatectl.rehearsal.exceptions import AsRead
 from gatectl.rehearsal.place import service_socket
 from gatectl.render.filters import ext_authz, ratelimit
 from ratelimit_svc import envoy_api
@@ -29,7 +30,7 @@ from ratelimit_svc import policy as limits
 from ratelimit_svc.engine import Decision
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.rules import Descriptor, Policies
+from ratelimit_svc.rules import Descriptor, Exceptions, Policies
 from ratelimit_svc.server import RateLimitService
 from ratelimit_svc.store import Charge, Verdict
 from serving.policies import PolicyBook
@@ -75,8 +76,8 @@ class WatchedLimiter(Limiter):
     asked: tuple[Descriptor, ...] = ()
     decision: Decision | None = None
 
-    def __init__(self, policies: Policies, counters: Counters) -> None:
-        super().__init__(policies, counters, counters)
+    def __init__(self, policies: Policies, counters: Counters, exceptions: Exceptions) -> None:
+        super().__init__(policies, counters, counters, exceptions=exceptions)
         self.counters = counters
 
     async def decide(self, domain: str, descriptors: Sequence[Descriptor]) -> Decision:
@@ -94,7 +95,12 @@ class WatchedLimiter(Limiter):
 
 @contextlib.asynccontextmanager
 async def run_services(
-    directory: Path, state_dir: Path, policies: dict[str, bytes], watch: Watch, certificate: AssumedCertificate
+    directory: Path,
+    state_dir: Path,
+    policies: dict[str, bytes],
+    watch: Watch,
+    certificate: AssumedCertificate,
+    overrides: AsRead,
 ) -> AsyncIterator[WatchedLimiter]:
     """Serve on unix sockets in ``directory``, obeying ``policies`` (file name → content), until the block ends.
 
@@ -118,7 +124,7 @@ async def run_services(
             certificate if one.method == certificate.method else one
             for one in table(KeySet(redis), sources, NothingRevoked())
         )
-        limiter = WatchedLimiter(counting, Counters())
+        limiter = WatchedLimiter(counting, Counters(), overrides)
         service = RateLimitService(limiter)
         for cluster in (ext_authz.CLUSTER, ratelimit.CLUSTER):
             server = grpc.aio.server()

@@ -29,11 +29,7 @@ def keyring(state_dir: Path, redis_url: str | None, files: Sequence[str]) -> Key
 
     Raises GatectlError when one of the two stays unknown, or the environment names peppers that are none.
     """
-    running = read_running(state_dir)
-    url = redis_url or (running.redis_url if running else None)
-    if url is None:
-        hint = "start one with `gatectl up`, or give --redis-url"
-        raise GatectlError(f"no gateway runs in {state_dir}: {hint}", 5)
+    url, running = redis_of(state_dir, redis_url), read_running(state_dir)
     if files:
         spec = load(files)[0]
         api_keys = spec.authentication.api_keys
@@ -41,6 +37,16 @@ def keyring(state_dir: Path, redis_url: str | None, files: Sequence[str]) -> Key
     if running is None:
         raise GatectlError("name the gateway by its spec: -f gateway.yaml", 64)
     return Keyring(url, running.gateway, _prefix_in_force(state_dir), read_peppers())
+
+
+def redis_of(state_dir: Path, redis_url: str | None) -> str:
+    """The Redis URL as given, else that of the gateway that runs in ``state_dir``. Raises GatectlError without one."""
+    running = read_running(state_dir)
+    url = redis_url or (running.redis_url if running else None)
+    if url is None:
+        hint = "start one with `gatectl up`, or give --redis-url"
+        raise GatectlError(f"no gateway runs in {state_dir}: {hint}", 5)
+    return url
 
 
 def _prefix_in_force(state_dir: Path) -> str:

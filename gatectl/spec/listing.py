@@ -7,7 +7,7 @@ from typing import Any
 from gatectl.diagnostics import GatectlError
 from gatectl.spec.holding import holding
 from gatectl.spec.load import load
-from gatectl.spec.model import Jwt, RateLimit, Route, Spec, Upstream
+from gatectl.spec.model import Adaptive, Jwt, RateLimit, Route, Spec, Upstream
 from gatectl.spec.tree import Node
 
 Entry = dict[str, Any]
@@ -91,7 +91,7 @@ def _limit(spec: Spec, name: str, node: Node, names: Names) -> Entry:
         "plans": _field(node, "plans", {}),
         "per": _field(node, "per"),
         "algorithm": _field(node, "algorithm", RateLimit.model_fields["algorithm"].default),
-        "adaptive": _field(node, "adaptive"),
+        "adaptive": _adaptive(node),
         "when": _field(node, "when", {}),
         "exempt": _field(node, "exempt", {}),
         "enforce": _field(node, "enforce", RateLimit.model_fields["enforce"].default),
@@ -102,6 +102,12 @@ def _limit(spec: Spec, name: str, node: Node, names: Names) -> Entry:
             if name in {limit.name for limit in holding(spec.rate_limits, route.name)}
         ],
     }
+
+
+def _adaptive(node: Node) -> Entry | None:
+    """How an adaptive limit adapts; ``min_percent`` also when it is not written."""
+    written = _field(node, "adaptive")
+    return {"min_percent": Adaptive.model_fields["min_percent"].default} | written if written is not None else None
 
 
 def _issuer(_: Spec, name: str, node: Node, __: Names) -> Entry:

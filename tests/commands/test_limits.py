@@ -72,3 +72,24 @@ async def test_who_is_refused_is_shown_with_what_he_is_counted_by(desk: Desk, re
     watched = limits(desk, redis, "top", "--watch", "--count", "2", "--interval", "0.1", "-o", "json").out
     assert [json.loads(line)[0]["refused"] for line in watched.splitlines()] == [3, 3]
     assert limits(desk, redis, "top", "--limit", "b", "-o", "json").data == []
+
+
+def test_explain_holds_a_user_to_his_overrides_when_it_is_told_to_read_them(desk: Desk, redis: Server) -> None:
+    limits(desk, redis, "set", "dan", "5/minute", "--limit", "per-user")
+    limits(desk, redis, "set", "dan", "unlimited", "--limit", "by-route")
+    asked = ("explain", "/1", "--user", "dan", "-o", "json")
+    ran = [desk.run(*asked), desk.run(*asked, "--overrides", "--redis-url", redis.url)]
+    assert [one.data["overrides"] for one in ran] == ["not-read", "held-to"]
+    found = [[(one["limit"], one["from"], one["why"]) for one in each.data["limits"]] for each in ran]
+    assert found == [
+        [("100/minute", "limit", "100 requests per minute"), ("9/second", "limit", "9 requests per second")],
+        [("5/minute", "override", "5 requests per minute"), ("unlimited", "override", "is unlimited by an override")],
+    ]
+    assert ran[1].data["limits"][0]["remaining"] == 4
+    assert limits(desk, redis, "show", "dan", "-o", "json").data["limits"][1]["left"] == [5]
+
+
+def test_explain_says_where_overrides_would_be_when_no_gateway_runs(desk: Desk) -> None:
+    desk.write(rate_limits=LIMITS)
+    ran = desk.run("explain", "/1", "--overrides")
+    assert (ran.code, "or give --redis-url" in ran.err) == (5, True)

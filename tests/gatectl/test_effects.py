@@ -257,7 +257,7 @@ TOLD: dict[str, tuple[Edit, list[str]]] = {
     ),
     "for others": (
         limit(0, when={"plan": ["free"]}),
-        opens('rate limit "each"', "it counts by something else, and starts from zero"),
+        opens('rate limit "each"', "it holds fewer callers"),
     ),
     "a route less": (
         limit(1, routes=["admin"]),

@@ -1,6 +1,7 @@
-"""What a change of the algorithm, or of what is usual for it, lets through."""
+"""What a change of a limit lets through, and what only narrows it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,71 @@ def policy(algorithm: str, requests: int, window_ms: int, burst: int | None = No
 def test_a_limit_that_holds_back_less_is_told(was, now, told):
     opened = list(limit_openings(policy(*was), policy(*now), NOWHERE, NOWHERE))
     assert opened == ([('rate limit "l"', told)] if told else [])
+
+
+QUOTA: dict[str, Any] = {
+    "algorithm": "quota",
+    "rates": ({"requests": 9, "window_ms": 31 * 86_400_000, "period": "month"},),
+}
+NETWORKS: dict[str, Any] = {"client_address": ("10.0.0.0/9", "2001:db8::/32")}
+WIDER: dict[str, Any] = {"client_address": ("2001:db8::/32", "10.0.0.0/8")}
+FEWER, EXEMPT = "it holds fewer callers", "it exempts more callers"
+
+
+def of(settings: dict[str, Any], limit: dict[str, Any] | None) -> Policy:
+    minute = {"rates": ({"requests": 9, "window_ms": 60_000},), "per": ("user",)}
+    found = {} if limit is None else {"l": {**minute, **limit}}
+    return Policy.model_validate({"revision": "r", "gateway": "g", "limits": found, **settings})
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ({}, {"when": {"plan": ("free",)}}, FEWER),
+        ({"when": {"plan": ("free",)}}, {"when": {"plan": ("free",), "role": ("a",)}}, FEWER),
+        ({"when": {"plan": ("free",)}}, {"when": {"plan": ("free", "trial")}}, None),
+        ({"when": {"plan": ("free",)}}, {}, None),
+        ({"when": NETWORKS}, {"when": WIDER}, None),
+        ({"when": WIDER}, {"when": NETWORKS}, FEWER),
+        ({"exempt": WIDER}, {"exempt": NETWORKS}, None),
+        ({"exempt": NETWORKS}, {"exempt": WIDER}, EXEMPT),
+        ({"exempt": NETWORKS}, {"exempt": {"client_address": ("::/0",)}}, EXEMPT),
+        ({"per": ("user", "route")}, {"per": ("route", "user")}, None),
+        ({"per": ("user",)}, {"per": ("user", "route")}, "it counts by something else, and starts from zero"),
+        (QUOTA, QUOTA | {"time_zone": "Asia/Tokyo"}, "its days begin at another time, and it may start from zero"),
+        (
+            QUOTA,
+            QUOTA | {"rates": ({"requests": 2, "window_ms": 7 * 86_400_000, "period": "week"},)},
+            "its periods are others, and start from zero",
+        ),
+        (QUOTA, QUOTA | {"rates": (*QUOTA["rates"], {"requests": 1, "window_ms": 86_400_000, "period": "day"})}, None),
+        ({"enforce": False}, {"enforce": False, "rates": ()}, None),
+        ({"enforce": False}, None, None),
+        ({}, None, "it goes"),
+    ],
+)
+def test_callers_and_counters_that_a_limit_loses_are_told_and_no_others(
+    was: dict[str, Any], now: dict[str, Any] | None, told: str | None
+) -> None:
+    opened = list(limit_openings(of({}, was), of({}, now), NOWHERE, NOWHERE))
+    assert opened == ([('rate limit "l"', told)] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("now", "limit", "told"),
+    [
+        ({"gateway": "h"}, {}, "the gateway is called otherwise, and every counter starts from zero"),
+        ({"ipv4_prefix": 32}, {}, "addresses that were counted as one caller are several"),
+        ({"ipv4_prefix": 32}, {"per": ("role",)}, None),
+        ({"ipv4_prefix": 16}, {}, None),
+        ({"on_store_failure": "allow"}, {}, "requests pass with local counters while Redis is away"),
+        ({"on_store_failure": "allow", "ipv4_prefix": 32, "gateway": "h"}, {"enforce": False}, None),
+        ({"on_store_failure": "allow", "ipv4_prefix": 32, "gateway": "h"}, None, None),
+    ],
+)
+def test_what_holds_for_all_limits_opens_something_only_where_there_are_some(
+    now: dict[str, Any], limit: dict[str, Any] | None, told: str | None
+) -> None:
+    before = {"on_store_failure": "deny", "ipv4_prefix": 24}
+    opened = list(limit_openings(of(before, limit), of(before | now, limit), NOWHERE, NOWHERE))
+    assert opened == ([("rate limiting", told)] if told else [])

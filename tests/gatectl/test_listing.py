@@ -7,6 +7,7 @@ import pytest
 
 from gatectl.diagnostics import GatectlError
 from gatectl.spec.listing import PATHS, listing
+from gatectl.views.human import HumanView
 from tests.gatectl.specs import route, text
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +78,28 @@ def test_nothing_from_the_environment_is_shown(tmp_path: Path, monkeypatch: pyte
     for kind in PATHS:
         shown = str(listing([str(file)], kind))
         assert [word for word in ("hunter2", "77s", "4242", "client_address") if word in shown] == []
+
+
+def test_a_limit_that_adapts_says_how_far_down_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        """\
+version: 1
+name: g
+upstreams: {u: {endpoints: ["127.0.0.1:1"]}}
+routes: [{name: r, match: {path: /}, upstream: u, access: public}]
+rate_limits:
+  - {name: usual, per: [user], limit: 20/second, adaptive: {target_latency: 1s}}
+  - {name: own, per: [user], limit: 20/second, adaptive: {target_latency: 1s, min_percent: 25}}
+  - {name: fixed, per: [user], limit: 20/second}
+"""
+    )
+    found = listing([str(path)], "limits")
+    assert [one["adaptive"] and one["adaptive"]["min_percent"] for one in found] == [10, 25, None]
+    HumanView().result("limits", found)
+    shown = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split("user")[0].strip().split("  ")[-1] for line in shown] == [
+        "20/second, down to 10%",
+        "20/second, down to 25%",
+        "20/second",
+    ]

@@ -316,7 +316,7 @@ def test_every_limit_says_what_it_allows_this_caller_or_why_it_does_not_hold(tmp
         ("planned", "30/hour and 8/minute", True, 3, "8 requests per minute"),
         ("unlimited", "unlimited", False, None, "is unlimited for the plan of the caller"),
         ("spared", "1/hour", False, None, "the caller is exempt by user"),
-        ("others", "1/hour", False, None, "is for other callers"),
+        ("others", "1/hour", False, None, "is for other callers, by user"),
         ("shadow", "1/hour", True, 1, "1 request per hour"),
         ("teams", "100/month", True, 95, "100 requests per month (UTC)"),
         ("at-once", "2 at once", True, 1, "2 requests at once"),
@@ -325,4 +325,20 @@ def test_every_limit_says_what_it_allows_this_caller_or_why_it_does_not_hold(tmp
     ]
     assert {one["name"]: one["cost"] for one in told["limits"][:6]}["planned"] == 5
     assert [one["name"] for one in told["limits"] if not one["enforced"]] == ["shadow"]
+    assert [one["name"] for one in told["limits"] if one["over"]] == ["shadow"]
+    assert [one["from"] for one in told["limits"]][:3] == ["plan", "plan", "limit"]
     assert told["limits"][5]["counted_by"] == {"header.x-team": "-", "attribute.tenant": "-"}
+
+
+def test_a_user_is_pointed_to_his_overrides_where_a_limit_counts_by_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(LIMITED + "  - {name: paid, per: [user], limit: 9/second, response_cost: {status: {5xx: 3}}}\n")
+    for caller in (Caller(user="ann"), Caller()):
+        HumanView().result("explained", explained(str(file), "GET /open", caller=caller))
+    known, _, nobody = capsys.readouterr().out.partition("GET /open")[2].partition("GET /open")
+    assert "overrides are not read: see `gatectl limits show ann`" in known
+    assert "overrides" not in nobody
+    assert "only counts, and would refuse" in known
+    assert "has room, and is charged for the response" in known

@@ -8,6 +8,7 @@ from gatectl.lint.rules import (
     credentials,
     exposure,
     ignoring,
+    limited,
     limits,
     resilience,
     routes,
@@ -15,5 +16,5 @@ from gatectl.lint.rules import (
     upstreams,
 )
 
-TOPICS = (exposure, credentials, limits, upstreams, resilience, cors, access, routes, ignoring, tls, abuse)
+TOPICS = (exposure, credentials, limits, upstreams, limited, resilience, cors, access, routes, ignoring, tls, abuse)
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)

@@ -50,7 +50,7 @@ def _limits(out: Console, data: list[dict[str, Any]]) -> None:
     rows = (
         (
             one["name"],
-            _allowed(one["limit"]),
+            _allowed(one["limit"]) + _adapts(one["adaptive"]),
             "+".join(one["per"]),
             one["algorithm"],
             _words(one["routes"]),
@@ -63,6 +63,10 @@ def _limits(out: Console, data: list[dict[str, Any]]) -> None:
 
 def _allowed(limit: str | list[str]) -> str:
     return limit if isinstance(limit, str) else " and ".join(limit)
+
+
+def _adapts(adaptive: dict[str, Any] | None) -> str:
+    return f", down to {adaptive['min_percent']}%" if adaptive is not None else ""
 
 
 def _issuers(out: Console, data: list[dict[str, Any]]) -> None:

@@ -20,6 +20,8 @@ def _explained(out: Console, data: dict[str, Any]) -> None:
     _route(out, data["route"], data["answer"])
     _access(out, data["access"], data["answer"])
     _limits(out, data["limits"], data["answer"])
+    if data["overrides"] == "not-read":
+        _unread(out, data["limits"] or [])
     _upstream(out, data["upstream"])
     _answer(out, data["answer"], "green" if decision == "allow" else "red")
 
@@ -100,10 +102,21 @@ def _limits(out: Console, limits: list[dict[str, Any]] | None, answer: dict[str,
         left = f"; {limit['remaining']} left" if limit["remaining"] is not None else ""
         outcome = "refuses" if limit["refused"] else "has room" if limit["applies"] else limit["why"]
         if limit["applies"] and not limit["enforced"]:
-            outcome = "only counts"
+            outcome = "only counts, and would refuse" if limit["over"] else "only counts"
+        elif limit["applies"] and limit["cost"] == 0:
+            outcome += ", and is charged for the response"
         elif limit["applies"] and limit["cost"] != 1:
             outcome += f" for {limit['cost']} hits"
-        _below(out, mark, f"{limit['name']}: {limit['limit']}{by}: {outcome}{left}", limit["place"])
+        source = f" ({limit['from']})" if limit["from"] != "limit" else ""
+        _below(out, mark, f"{limit['name']}: {limit['limit']}{source}{by}: {outcome}{left}", limit["place"])
+
+
+def _unread(out: Console, limits: list[dict[str, Any]]) -> None:
+    """The user may have other numbers where the gateway runs."""
+    user = next((limit["counted_by"]["user"] for limit in limits if "user" in limit["counted_by"]), "-")
+    if user != "-" and not user.startswith("address:"):
+        name = user.removeprefix("user:") if user.startswith("user:") else "USER"
+        _below(out, ("→", "dim"), f"overrides are not read: see `gatectl limits show {name}`, or give --overrides")
 
 
 def _upstream(out: Console, upstream: dict[str, Any] | None) -> None:

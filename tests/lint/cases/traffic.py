@@ -1,6 +1,9 @@
 """What becomes of requests: limits, upstreams, resilience, routes."""
 
-from tests.lint.cases.parts import BASE, ROUTE, TOKENS_ONLY, UNLIMITED, Case, limits, new, upstream
+from tests.lint.cases.parts import BASE, ROUTE, SHA, TOKENS_ONLY, UNLIMITED, Case, limits, new, static, upstream
+
+ADAPTIVE = "name: x, per: [user], limit: 9/second"
+AT_ONCE = "name: x, per: [user], algorithm: concurrency"
 
 CASES: dict[str, Case] = {
     "GL020": Case(
@@ -139,6 +142,81 @@ CASES: dict[str, Case] = {
     "GL032": Case(
         ("upstreams: {§v: {endpoints: ['127.0.0.1:1']}}",),
         (upstream("v: {endpoints: ['127.0.0.1:1']}"),),
+    ),
+    "GL033": Case(
+        (
+            TOKENS_ONLY.replace("CLAIMS", "map: [{claim: tier, equals: gold, plan: pro, roles: [a]}]")
+            + ROUTE
+            + limits(
+                "name: x, per: [user], limit: 9/minute, plans: {pro: 99/minute, §por: 99/minute}",
+                "name: y, per: [user], limit: 9/minute, when: {plan: [pro, §plus]}, exempt: {role: [§aa, a]}",
+            ),
+            TOKENS_ONLY.replace("CLAIMS", "roles: roles")
+            + ROUTE
+            + limits(
+                "name: x, per: [user], limit: 9/minute, exempt: {plan: [§pro], role: [any]}, plans: {§max: 1/day}"
+            ),
+        ),
+        (
+            limits("name: x, per: [user], limit: 9/minute, plans: {por: 99/minute}, exempt: {role: [z]}"),
+            TOKENS_ONLY.replace("CLAIMS", "plan: plan")
+            + ROUTE
+            + limits("name: x, per: [user], limit: 9/minute, plans: {por: 99/minute}"),
+            TOKENS_ONLY.replace("CLAIMS", "roles: roles")
+            + ROUTE
+            + limits("name: x, per: [user], limit: 9/minute, when: {plan: [pro]}"),
+        ),
+    ),
+    "GL034": Case(
+        (
+            static(f"id: k, sha256: {SHA}, user: u, plan: pro")
+            + "\n"
+            + limits("name: x, per: [user], limit: 9/minute, plans: {§por: 99/minute, max: 1/day}"),
+            limits(
+                "name: x, per: [user], limit: 9/minute, plans: {pro: 99/minute}",
+                "name: y, per: [user], limit: 9/minute, plans: {pro: 99/minute}",
+                "name: z, per: [user], limit: 9/minute, plans: {§prp: 99/minute}",
+            ),
+            new("", "{roles: [support]}")
+            + "\n"
+            + limits("name: x, per: [user], limit: 9/minute, exempt: {role: [§suport, z]}"),
+        ),
+        (
+            static(f"id: k, sha256: {SHA}, user: u, plan: pro")
+            + "\n"
+            + limits("name: x, per: [user], limit: 9/minute, plans: {pro: 9/day, por: 99/minute, free: 1/day}"),
+            limits(
+                "name: x, per: [user], limit: 9/minute, plans: {pro: 99/minute}",
+                "name: z, per: [user], limit: 9/minute, plans: {prp: 99/minute}",
+            ),
+            TOKENS_ONLY.replace("CLAIMS", "map: [{claim: tier, equals: gold, plan: pro}]")
+            + ROUTE
+            + limits("name: x, per: [user], limit: 9/minute, plans: {por: 99/minute}"),
+        ),
+    ),
+    "GL035": Case(
+        (
+            upstream("v: {endpoints: ['127.0.0.1:1']}")
+            + "\n"
+            + limits(f"{ADAPTIVE}, §adaptive: {{target_latency: 1s}}"),
+        ),
+        (
+            limits(f"{ADAPTIVE}, adaptive: {{target_latency: 1s}}"),
+            upstream("v: {endpoints: ['127.0.0.1:1']}")
+            + "\n"
+            + limits(f"{ADAPTIVE}, routes: [n], adaptive: {{target_latency: 1s}}"),
+        ),
+    ),
+    "GL036": Case(
+        (
+            limits(f"{AT_ONCE}, limit: 5 at once, lease: §10s"),
+            new("", more=", timeout: 301s") + "\n" + limits(f"{AT_ONCE}, limit: §5 at once"),
+        ),
+        (
+            limits(f"{AT_ONCE}, limit: 5 at once, lease: 30s"),
+            limits(f"{AT_ONCE}, limit: 5 at once"),
+            new("", more=", timeout: 301s") + "\n" + limits(f"{AT_ONCE}, limit: 5 at once, routes: [r]"),
+        ),
     ),
     "GL040": Case(
         (upstream("§v: {endpoints: ['127.0.0.1:1', '127.0.0.1:2']}"),),
