@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from ratelimit_svc.fallback import Fallback, share
 from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.policy import BUCKETS
 from ratelimit_svc.store import Charge, Terms
+from tests.ratelimit_svc.oracle import largest
+from tests.ratelimit_svc.test_bounds import BOUNDED
 
 WINDOW_MS = 1000
 steps = st.lists(
@@ -31,6 +34,7 @@ class World:
     now_ms: int = 10**12
     away: bool = False
     admitted: list[int] = field(default_factory=list)
+    losses: list[int] = field(default_factory=list)
 
     def __post_init__(self):
         self.redis = LocalStore(10, lambda: self.now_ms)
@@ -42,7 +46,7 @@ class World:
         charge = Charge("k", self.terms, hits)
         store = self.fallbacks[process % self.processes] if self.away else self.redis
         if (await store.decide([charge])).allowed:
-            self.admitted += [self.now_ms // WINDOW_MS] * hits
+            self.admitted += [self.now_ms] * hits
 
     async def come_back(self):
         self.away = False
@@ -50,29 +54,50 @@ class World:
             while owed := fallback.take(1, lambda _: True):
                 await self.redis.decide(owed)
 
+    def lose(self):
+        self.losses.append(self.now_ms)
+        self.redis = LocalStore(10, lambda: self.now_ms)
+
+    async def live(self, steps):
+        for what, *how in steps:
+            if what == "call":
+                await self.call(*how)
+            elif what == "later":
+                self.now_ms += how[0]
+            elif what == "away":
+                self.away = True
+            elif what == "loses":
+                self.lose()
+            else:
+                await self.come_back()
+
 
 @given(limit=st.integers(0, 12), processes=st.integers(1, 5), steps=steps)
 @settings(max_examples=300, deadline=None)
 async def test_no_window_admits_more_than_stated_however_often_redis_goes_and_comes(limit, processes, steps):
     world = World(Terms("fixed_window", limit, WINDOW_MS), processes)
-    losses: list[int] = []
-    for what, *how in steps:
-        if what == "call":
-            await world.call(*how)
-        elif what == "later":
-            world.now_ms += how[0]
-        elif what == "away":
-            world.away = True
-        elif what == "loses":
-            losses.append(world.now_ms // WINDOW_MS)
-            world.redis = LocalStore(10, lambda: world.now_ms)
-        else:
-            await world.come_back()
+    await world.live(steps)
+    admitted = [now_ms // WINDOW_MS for now_ms in world.admitted]
+    losses = [now_ms // WINDOW_MS for now_ms in world.losses]
     share_of_all = processes * -(-limit // processes)
     assert share_of_all <= limit + processes - 1
-    for window in set(world.admitted):
+    for window in set(admitted):
         # once with Redis, once without, and once more whenever it lost its counters
-        assert world.admitted.count(window) <= limit * (1 + losses.count(window)) + share_of_all
+        assert admitted.count(window) <= limit * (1 + losses.count(window)) + share_of_all
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@given(limit=st.integers(0, 12), burst=st.none() | st.integers(1, 15), processes=st.integers(1, 5), steps=steps)
+@settings(deadline=None)
+async def test_nor_does_any_trailing_window_by_what_each_algorithm_admits_in_one(name, limit, burst, processes, steps):
+    terms = Terms(name, limit, WINDOW_MS, burst if name in BUCKETS else None)
+    world = World(terms, processes)
+    await world.live(steps)
+    for first in set(world.admitted):
+        trailing = range(first, first + WINDOW_MS)
+        lost = sum(moment in trailing for moment in world.losses)
+        admitted = sum(moment in trailing for moment in world.admitted)
+        assert admitted <= largest(terms) * (1 + lost) + processes * largest(share(terms, processes))
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -80,7 +105,8 @@ async def test_one_outage_in_which_redis_loses_everything_costs_no_more_than_one
     world = World(Terms("fixed_window", 12, WINDOW_MS), processes)
     for process in range(20):
         await world.call(process, 1)
-    world.away, world.redis = True, LocalStore(10, lambda: world.now_ms)
+    world.away = True
+    world.lose()
     for process in range(40):
         await world.call(process, 1)
     await world.come_back()
