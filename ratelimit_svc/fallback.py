@@ -10,6 +10,9 @@ It takes that every process knows n. Who never reached Redis knows of its own se
 start during an outage are not known to the others.
 
 An uneven spread of a caller's requests over the processes admits less than the limit, never more.
+
+Leases that are given back here are given back in Redis, wherever they were taken. Those taken here are not taken there:
+their end may be told to another process. So L + (L + n - 1) is the most that is under way at a time, too.
 """
 
 import itertools
@@ -24,13 +27,13 @@ class Fallback:
     """A :class:`ratelimit_svc.store.Store` in memory, of at most ``capacity`` counters.
 
     ``processes``: how many share the limits. It is also what the stores of :mod:`ratelimit_svc.redis` ask for the
-    debts to pay (``Debts``). A counter that gets something back when a stream ends is not among them: those streams
-    end here.
+    debts to pay (``Debts``).
     """
 
     def __init__(self, counters: LocalStore, capacity: int, processes: Callable[[], int]) -> None:
         self._counters, self._capacity, self._processes = counters, capacity, processes
-        self._owed: OrderedDict[str, Charge] = OrderedDict()
+        self._owed: OrderedDict[tuple[str, str], Charge] = OrderedDict()
+        """By key and lease: hits to add, and leases to give back."""
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
         """Check all against the share, then make the charges as their modes say. Never waits."""
@@ -38,21 +41,23 @@ class Fallback:
         verdict = await self._counters.decide([_shared(charge, processes) for charge in charges])
         for charge, reading in zip(charges, verdict.readings, strict=True):
             hits = made(charge, reading.room, allowed=verdict.allowed)
-            if hits and not charge.lease:
+            if hits < 0 and charge.lease:
+                self._owed[charge.key, charge.lease] = charge
+            elif hits and not charge.lease:
                 self._owe(charge, hits)
         while len(self._owed) > self._capacity:
             self._owed.popitem(last=False)
         return verdict
 
     def _owe(self, charge: Charge, hits: int) -> None:
-        known = self._owed.pop(charge.key, None)
+        known = self._owed.pop((charge.key, ""), None)
         owed = hits + (known.hits if known is not None else 0)
         if owed > 0:
-            self._owed[charge.key] = charge._replace(hits=owed, mode="add")
+            self._owed[charge.key, ""] = charge._replace(hits=owed, mode="add")
 
     @property
     def owing(self) -> int:
-        """Counters that Redis is to be told of."""
+        """Counters and leases that Redis is to be told of."""
         return len(self._owed)
 
     def take(self, most: int, mine: Callable[[str], bool]) -> list[Charge]:
@@ -62,18 +67,22 @@ class Fallback:
         """
         processes = self._processes()
         taken: list[Charge] = []
-        while not taken and (keys := list(itertools.islice(filter(mine, self._owed), most))):
-            for key in keys:
-                charge = self._owed.pop(key)
-                used = self._counters.used(_shared(charge, processes))
-                if used > 0:
-                    taken.append(charge._replace(hits=min(charge.hits, used)))
+        while not taken and (found := list(itertools.islice((at for at in self._owed if mine(at[0])), most))):
+            for at in found:
+                charge = self._owed.pop(at)
+                if not charge.lease:
+                    charge = charge._replace(hits=min(charge.hits, self._counters.used(_shared(charge, processes))))
+                if charge.hits > 0:
+                    taken.append(charge)
         return taken
 
     def put_back(self, charges: Sequence[Charge]) -> None:
         """They could not be made."""
         for charge in charges:
-            self._owe(charge, charge.hits)
+            if charge.lease:
+                self._owed[charge.key, charge.lease] = charge
+            else:
+                self._owe(charge, charge.hits)
 
 
 def _shared(charge: Charge, processes: int) -> Charge:

@@ -42,11 +42,15 @@ class World:
             Fallback(LocalStore(10, lambda: self.now_ms), 10, lambda: self.processes) for _ in range(self.processes)
         ]
 
+    def store(self, process):
+        return self.fallbacks[process % self.processes] if self.away else self.redis
+
     async def call(self, process, hits):
-        charge = Charge("k", self.terms, hits)
-        store = self.fallbacks[process % self.processes] if self.away else self.redis
-        if (await store.decide([charge])).allowed:
+        if (await self.store(process).decide([Charge("k", self.terms, hits)])).allowed:
             self.admitted += [self.now_ms] * hits
+
+    async def stream(self, process, lease, mode="take"):
+        return (await self.store(process).decide([Charge("k", self.terms, 1, mode, lease)])).allowed
 
     async def come_back(self):
         self.away = False
@@ -98,6 +102,36 @@ async def test_nor_does_any_trailing_window_by_what_each_algorithm_admits_in_one
         lost = sum(moment in trailing for moment in world.losses)
         admitted = sum(moment in trailing for moment in world.admitted)
         assert admitted <= largest(terms) * (1 + lost) + processes * largest(share(terms, processes))
+
+
+@given(
+    limit=st.integers(0, 6),
+    processes=st.integers(1, 4),
+    steps=st.lists(
+        st.tuples(st.just("begins"), st.integers(0, 3))
+        | st.tuples(st.just("ends"), st.integers(0, 99), st.integers(0, 3))
+        | st.sampled_from([("away",), ("back",), ("loses",)]),
+        max_size=80,
+    ),
+)
+@settings(max_examples=200, deadline=None)
+async def test_no_more_streams_are_under_way_than_stated_and_when_they_end_all_leases_are_free(limit, processes, steps):
+    terms = Terms("concurrency", limit, WINDOW_MS)
+    world = World(terms, processes)
+    under_way: list[str] = []
+    for number, (what, *how) in enumerate(steps):
+        if what == "begins":
+            if await world.stream(how[0], str(number)):
+                under_way.append(str(number))
+        elif what == "ends" and under_way:  # Envoy may tell it to another process than it asked
+            await world.stream(how[1], under_way.pop(how[0] % len(under_way)), "give_back")
+        else:
+            await world.live([(what,)] if what != "ends" else [])
+        assert len(under_way) <= limit * (1 + len(world.losses)) + processes * -(-limit // processes)
+    await world.come_back()
+    while under_way:
+        await world.stream(0, under_way.pop(), "give_back")
+    assert sum([await world.stream(0, f"new {turn}") for turn in range(limit + 1)]) == limit
 
 
 @pytest.mark.parametrize("processes", [1, 3])
