@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 
 import pytest
 from prometheus_client import REGISTRY
@@ -11,6 +12,7 @@ from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import ABSENT, ENDED, Policy
+from ratelimit_svc.redis import exchange
 from ratelimit_svc.redis.poll import poll
 from ratelimit_svc.redis.processes import Processes
 from ratelimit_svc.redis.refunds import Refunds
@@ -254,6 +256,19 @@ async def test_a_flush_of_everything_starts_the_counters_over_and_nothing_fails(
     verdict = await store.decide(CHARGE)
     assert verdict.allowed
     assert verdict.readings[0].room == 5
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_fails_without_a_word(
+    open_store, fragile_server, monkeypatch, caplog
+):
+    monkeypatch.setattr(exchange, "CONNECT_SECONDS", 0.2)
+    fragile_server.freeze()
+    store = await open_store(f"unix://:pw@{fragile_server.socket}", 0.05)  # whoever logs in waits for an answer
+    await asyncio.sleep(0.3)
+    await store.close()
+    del store
+    gc.collect()
+    assert {record.name for record in caplog.records} == {"ratelimit_svc.breaker"}
 
 
 async def test_closing_during_an_outage_leaves_no_task_behind(open_store, fragile_server):
