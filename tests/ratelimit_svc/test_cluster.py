@@ -14,7 +14,7 @@ from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from tests.neighbours import work_with
-from tests.ratelimit_svc.adaptive.test_sharing import BAD, exchange
+from tests.ratelimit_svc.adaptive.test_sharing import come_down, exchange
 from tests.redis_worlds import RIGHTS_IN_A_CLUSTER, RIGHTS_OF_OTHERS, Cluster, Server, running, slot_owner, until
 
 YEAR = 365 * 86_400_000
@@ -168,8 +168,7 @@ async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_
         assert (await store.decide([lost])).allowed
     gateway = lost.key.split("{")[1].split("}")[0]  # the levels of its adaptive limits are on this node
     levels = [Levels(each, 1) for each in (store, await open_store(cluster.url, 2))]
-    while 1 in (before := await exchange(levels, gateway, BAD)) or len(before) > 1:
-        pass
+    before = await come_down(levels, gateway)
     assert first.ask("WAIT", 1, 5000) == 1
     first.kill()
     fell_back = []
