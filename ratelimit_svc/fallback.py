@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, Terms, Verdict, made
 
 
@@ -32,8 +33,7 @@ class Fallback:
 
     def __init__(self, counters: LocalStore, capacity: int, processes: Callable[[], int]) -> None:
         self._counters, self._capacity, self._processes = counters, capacity, processes
-        self._owed: OrderedDict[tuple[str, str], Charge] = OrderedDict()
-        """By key and lease: hits to add, and leases to give back."""
+        self._owed = _Owed()
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
         """Check all against the share, then make the charges as their modes say. Never waits."""
@@ -42,47 +42,81 @@ class Fallback:
         for charge, reading in zip(charges, verdict.readings, strict=True):
             hits = made(charge, reading.room, allowed=verdict.allowed)
             if hits < 0 and charge.lease:
-                self._owed[charge.key, charge.lease] = charge
+                self._owed.put(charge)
             elif hits and not charge.lease:
                 self._owe(charge, hits)
         while len(self._owed) > self._capacity:
-            self._owed.popitem(last=False)
+            self._owed.drop_oldest()
         return verdict
 
     def _owe(self, charge: Charge, hits: int) -> None:
-        known = self._owed.pop((charge.key, ""), None)
+        known = self._owed.pop((charge.key, ""))
         owed = hits + (known.hits if known is not None else 0)
         if owed > 0:
-            self._owed[charge.key, ""] = charge._replace(hits=owed, mode="add")
+            self._owed.put(charge._replace(hits=owed, mode="add"))
 
     @property
     def owing(self) -> int:
         """Counters and leases that Redis is to be told of."""
         return len(self._owed)
 
-    def take(self, most: int, mine: Callable[[str], bool]) -> list[Charge]:
-        """Up to ``most`` charges for the keys that are ``mine``; who took them makes them or puts them back.
+    def take(self, most: int, mine: Callable[[int], bool]) -> list[Charge]:
+        """Up to ``most`` charges for the slots that are ``mine``; who took them makes them or puts them back.
 
         What was admitted in a window that is over is forgotten.
         """
         processes = self._processes()
         taken: list[Charge] = []
-        while not taken and (found := list(itertools.islice((at for at in self._owed if mine(at[0])), most))):
-            for at in found:
-                charge = self._owed.pop(at)
-                if not charge.lease:
-                    charge = charge._replace(hits=min(charge.hits, self._counters.used(_shared(charge, processes))))
-                if charge.hits > 0:
-                    taken.append(charge)
+        while not taken and (found := self._owed.take(most, mine)):
+            for charge in found:
+                used = charge.hits if charge.lease else self._counters.used(_shared(charge, processes))
+                if used > 0:
+                    taken.append(charge._replace(hits=min(charge.hits, used)))
         return taken
 
     def put_back(self, charges: Sequence[Charge]) -> None:
         """They could not be made."""
         for charge in charges:
             if charge.lease:
-                self._owed[charge.key, charge.lease] = charge
+                self._owed.put(charge)
             else:
                 self._owe(charge, charge.hits)
+
+
+class _Owed:
+    """Hits to add and leases to give back, by key and lease.
+
+    Also by slot: while one node of a Cluster is away, the others are not to look through all that it is owed.
+    """
+
+    def __init__(self) -> None:
+        self._charges: OrderedDict[tuple[str, str], Charge] = OrderedDict()
+        self._slots: dict[int, dict[tuple[str, str], None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._charges)
+
+    def put(self, charge: Charge) -> None:
+        at = (charge.key, charge.lease)
+        self._charges[at] = charge
+        self._slots.setdefault(slot_of(charge.key), {})[at] = None
+
+    def pop(self, at: tuple[str, str]) -> Charge | None:
+        charge = self._charges.pop(at, None)
+        if charge is not None:
+            slot = slot_of(charge.key)
+            del self._slots[slot][at]
+            if not self._slots[slot]:
+                del self._slots[slot]
+        return charge
+
+    def drop_oldest(self) -> None:
+        self.pop(next(iter(self._charges)))
+
+    def take(self, most: int, mine: Callable[[int], bool]) -> list[Charge]:
+        """Up to ``most``, of the slots that are ``mine``."""
+        found = list(itertools.islice((at for slot, owed in self._slots.items() if mine(slot) for at in owed), most))
+        return [charge for at in found if (charge := self.pop(at)) is not None]
 
 
 def _shared(charge: Charge, processes: int) -> Charge:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ratelimit_svc.fallback import Fallback, share
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.policy import BUCKETS
+from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, Terms
 from tests.ratelimit_svc.oracle import largest
 from tests.ratelimit_svc.test_bounds import BOUNDED
@@ -171,12 +172,22 @@ async def test_what_was_admitted_is_owed_once_in_bounded_batches_and_may_be_put_
     first = fallback.take(4, lambda _: True)
     assert [(one.hits, one.mode, one.terms.requests) for one in first] == [(4, "add", 5)] * 4
     fallback.put_back(first)
-    mine = fallback.take(100, lambda key: key in {"k1", "k9"})
+    mine = fallback.take(100, {slot_of("k1"), slot_of("k9")}.__contains__)
     assert sorted(one.key for one in mine) == ["k1", "k9"]
     assert len(fallback.take(100, lambda _: True)) == 8
     assert fallback.take(100, lambda _: True) == []
     assert fallback.owing == 0
     assert await admitted(fallback, charges[0], 3) == 0  # paid, and still used: going and coming opens nothing
+
+
+async def test_what_others_are_owed_is_not_looked_through():
+    fallback = Fallback(LocalStore(5000, lambda: 0), 5000, lambda: 1)
+    for number in range(5000):
+        await fallback.decide([Charge(f"{{{number % 10}}}{number}", Terms("fixed_window", 5, 1000), 1)])
+    asked = []
+    assert fallback.take(100, asked.append) == []
+    assert sorted(asked) == sorted(slot_of(f"{{{tag}}}") for tag in range(10))
+    assert len(fallback.take(4000, {slot_of("{3}")}.__contains__)) == 500
 
 
 async def test_what_no_longer_counts_is_not_owed_and_what_was_given_back_neither():
