@@ -10,6 +10,9 @@ It takes that every process knows n. Who never reached Redis knows of its own se
 start during an outage are not known to the others.
 
 An uneven spread of a caller's requests over the processes admits less than the limit, never more.
+
+Leases that are given back here are given back in Redis, wherever they were taken. Those taken here are not taken there:
+their end may be told to another process. So L + (L + n - 1) is the most that is under way at a time, too.
 """
 
 import itertools
@@ -17,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from ratelimit_svc.local_store import LocalStore
+from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, Terms, Verdict, made
 
 
@@ -24,13 +28,12 @@ class Fallback:
     """A :class:`ratelimit_svc.store.Store` in memory, of at most ``capacity`` counters.
 
     ``processes``: how many share the limits. It is also what the stores of :mod:`ratelimit_svc.redis` ask for the
-    debts to pay (``Debts``). A counter that gets something back when a stream ends is not among them: those streams
-    end here.
+    debts to pay (``Debts``).
     """
 
     def __init__(self, counters: LocalStore, capacity: int, processes: Callable[[], int]) -> None:
         self._counters, self._capacity, self._processes = counters, capacity, processes
-        self._owed: OrderedDict[str, Charge] = OrderedDict()
+        self._owed = _Owed()
 
     async def decide(self, charges: Sequence[Charge]) -> Verdict:
         """Check all against the share, then make the charges as their modes say. Never waits."""
@@ -38,34 +41,35 @@ class Fallback:
         verdict = await self._counters.decide([_shared(charge, processes) for charge in charges])
         for charge, reading in zip(charges, verdict.readings, strict=True):
             hits = made(charge, reading.room, allowed=verdict.allowed)
-            if hits and not charge.lease:
+            if hits < 0 and charge.lease:
+                self._owed.put(charge)
+            elif hits and not charge.lease:
                 self._owe(charge, hits)
         while len(self._owed) > self._capacity:
-            self._owed.popitem(last=False)
+            self._owed.drop_oldest()
         return verdict
 
     def _owe(self, charge: Charge, hits: int) -> None:
-        known = self._owed.pop(charge.key, None)
+        known = self._owed.pop((charge.key, ""))
         owed = hits + (known.hits if known is not None else 0)
         if owed > 0:
-            self._owed[charge.key] = charge._replace(hits=owed, mode="add")
+            self._owed.put(charge._replace(hits=owed, mode="add"))
 
     @property
     def owing(self) -> int:
-        """Counters that Redis is to be told of."""
+        """Counters and leases that Redis is to be told of."""
         return len(self._owed)
 
-    def take(self, most: int, mine: Callable[[str], bool]) -> list[Charge]:
-        """Up to ``most`` charges for the keys that are ``mine``; who took them makes them or puts them back.
+    def take(self, most: int, mine: Callable[[int], bool]) -> list[Charge]:
+        """Up to ``most`` charges for the slots that are ``mine``; who took them makes them or puts them back.
 
         What was admitted in a window that is over is forgotten.
         """
         processes = self._processes()
         taken: list[Charge] = []
-        while not taken and (keys := list(itertools.islice(filter(mine, self._owed), most))):
-            for key in keys:
-                charge = self._owed.pop(key)
-                used = self._counters.used(_shared(charge, processes))
+        while not taken and (found := self._owed.take(most, mine)):
+            for charge in found:
+                used = charge.hits if charge.lease else self._counters.used(_shared(charge, processes))
                 if used > 0:
                     taken.append(charge._replace(hits=min(charge.hits, used)))
         return taken
@@ -73,7 +77,46 @@ class Fallback:
     def put_back(self, charges: Sequence[Charge]) -> None:
         """They could not be made."""
         for charge in charges:
-            self._owe(charge, charge.hits)
+            if charge.lease:
+                self._owed.put(charge)
+            else:
+                self._owe(charge, charge.hits)
+
+
+class _Owed:
+    """Hits to add and leases to give back, by key and lease.
+
+    Also by slot: while one node of a Cluster is away, the others are not to look through all that it is owed.
+    """
+
+    def __init__(self) -> None:
+        self._charges: OrderedDict[tuple[str, str], Charge] = OrderedDict()
+        self._slots: dict[int, dict[tuple[str, str], None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._charges)
+
+    def put(self, charge: Charge) -> None:
+        at = (charge.key, charge.lease)
+        self._charges[at] = charge
+        self._slots.setdefault(slot_of(charge.key), {})[at] = None
+
+    def pop(self, at: tuple[str, str]) -> Charge | None:
+        charge = self._charges.pop(at, None)
+        if charge is not None:
+            slot = slot_of(charge.key)
+            del self._slots[slot][at]
+            if not self._slots[slot]:
+                del self._slots[slot]
+        return charge
+
+    def drop_oldest(self) -> None:
+        self.pop(next(iter(self._charges)))
+
+    def take(self, most: int, mine: Callable[[int], bool]) -> list[Charge]:
+        """Up to ``most``, of the slots that are ``mine``."""
+        found = list(itertools.islice((at for slot, owed in self._slots.items() if mine(slot) for at in owed), most))
+        return [charge for at in found if (charge := self.pop(at)) is not None]
 
 
 def _shared(charge: Charge, processes: int) -> Charge:

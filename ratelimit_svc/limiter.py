@@ -15,7 +15,7 @@ class Limiter:
     While ``store`` is away, a call is decided on the counters of ``fallback`` if every limit it is about says
     ``on_store_failure: allow``; if one says ``deny``, StoreUnavailableError goes up. Its gRPC error makes Envoy, which
     the compiler gave ``failure_mode_deny`` then, answer 503 (``status_on_error``): the client did nothing wrong, so
-    429 with a time to come back would be a lie.
+    429 with a time to come back would be a lie. What the end of a stream tells is kept either way: it lets nobody in.
     """
 
     def __init__(
@@ -42,7 +42,8 @@ class Limiter:
             try:
                 verdict = await self._store.decide(charges)
             except StoreUnavailableError:
-                deny = any(ask.on_store_failure == "deny" for ask in asks if ask.counters)
+                told = all(charge.mode == "add" or (charge.mode == "give_back" and charge.lease) for charge in charges)
+                deny = not told and any(ask.on_store_failure == "deny" for ask in asks if ask.counters)
                 telemetry.FALLBACKS.labels("deny" if deny else "allow").inc()
                 if deny:
                     raise

@@ -78,6 +78,30 @@ class Sentinels(Sentinel):
         raise MasterNotFoundError("no Sentinel knows a master of this name")
 
 
+class FoundCluster(RedisCluster):
+    """To find all nodes may take longer than a caller waits. So it goes on when he has gone, for the next one."""
+
+    _finding: asyncio.Task[Exception | None] | None = None
+
+    async def initialize(self, *known: Any, **told: Any) -> "FoundCluster":
+        """Called by whoever finds it not done yet. Raises RedisError."""
+        if self._finding is None:
+            self._finding = asyncio.create_task(self._find(known, told))
+        failure = await asyncio.shield(self._finding)
+        if failure is not None:
+            raise failure
+        return self
+
+    async def _find(self, known: tuple[Any, ...], told: dict[str, Any]) -> Exception | None:
+        try:
+            await super().initialize(*known, **told)
+        except Exception as error:  # noqa: BLE001 - perhaps nobody waits for it any more
+            return error
+        finally:
+            self._finding = None
+        return None
+
+
 def client(url: str, seconds: float) -> Redis:
     """A client of a URL of :mod:`serving.redis_location`; ``seconds`` bounds connecting and every answer.
 
@@ -89,7 +113,7 @@ def client(url: str, seconds: float) -> Redis:
     if location.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in location.addresses]
         secured = location.tls is not None
-        cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False, ssl=secured, **options)
+        cluster = FoundCluster(startup_nodes=nodes, require_full_coverage=False, ssl=secured, **options)
         if secured:
             cluster.nodes_manager.connection_kwargs["connection_class"] = TlsConnection
             for node in cluster.nodes_manager.startup_nodes.values():

