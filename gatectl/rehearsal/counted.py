@@ -42,7 +42,7 @@ def _elsewhere(limit: RateLimit, course: Course, source: Source) -> dict[str, An
     path = source.limit(limit.name)
     shown = source.text(*source.limit(instead), "name") if instead is not None else ""
     return {
-        **_told(path, source, "limit"),
+        **_told(path, limit, source, "limit"),
         "enforced": limit.enforce,
         "counted_by": {},
         "cost": 0,
@@ -55,12 +55,14 @@ def _elsewhere(limit: RateLimit, course: Course, source: Source) -> dict[str, An
     }
 
 
-def _told(path: tuple[Step, ...], source: Source, *where: Step) -> dict[str, Any]:
+def _told(path: tuple[Step, ...], limit: RateLimit, source: Source, *where: Step) -> dict[str, Any]:
+    adaptive = limit.adaptive if not source.hides(*path, "adaptive") else None
     return {
         "name": source.text(*path, "name"),
         "place": source.place(*path, "name"),
         "limit": " and ".join(source.texts(*path, *where)),
         "from": "plan" if where[0] == "plans" else "limit",
+        "min_percent": adaptive.min_percent if adaptive is not None else None,
     }
 
 
@@ -79,7 +81,7 @@ def _limit(descriptor: Descriptor, status: Status | None, course: Course, source
         if dimension in limit.per
     }
     told = {
-        **_told(path, source, *where),
+        **_told(path, limit, source, *where),
         **({"limit": _written(rule, own), "from": "override"} if own is not None else {}),
         "enforced": limit.enforce,
         "counted_by": values,

@@ -335,12 +335,16 @@ def test_a_user_is_pointed_to_his_overrides_where_a_limit_counts_by_user(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.yaml"
-    file.write_text(LIMITED + "  - {name: paid, per: [user], limit: 9/second, response_cost: {status: {5xx: 3}}}\n")
+    file.write_text(
+        LIMITED + "  - {name: paid, per: [user], limit: 9/second, response_cost: {status: {5xx: 3}}}\n"
+        "  - {name: soft, per: [user], limit: 9/second, adaptive: {target_latency: 1s}}\n"
+    )
     for caller in (Caller(user="ann"), Caller()):
         HumanView().result("explained", explained(str(file), "GET /open", caller=caller))
     known, _, nobody = capsys.readouterr().out.partition("GET /open")[2].partition("GET /open")
     assert "overrides are not read: see `gatectl limits show ann`" in known
     assert "overrides" not in nobody
+    assert "soft: 9/second, down to 10% by user" in known
     assert "only counts, and would refuse" in known
     assert "has room, and is charged for the response" in known
 
