@@ -42,7 +42,7 @@ def _elsewhere(limit: RateLimit, course: Course, source: Source) -> dict[str, An
     path = source.limit(limit.name)
     shown = source.text(*source.limit(instead), "name") if instead is not None else ""
     return {
-        **_told(path, source, "limit"),
+        **_told(path, limit, source, "limit"),
         "enforced": limit.enforce,
         "counted_by": {},
         "cost": 0,
@@ -55,12 +55,14 @@ def _elsewhere(limit: RateLimit, course: Course, source: Source) -> dict[str, An
     }
 
 
-def _told(path: tuple[Step, ...], source: Source, *where: Step) -> dict[str, Any]:
+def _told(path: tuple[Step, ...], limit: RateLimit, source: Source, *where: Step) -> dict[str, Any]:
+    adaptive = limit.adaptive if not source.hides(*path, "adaptive") else None
     return {
         "name": source.text(*path, "name"),
         "place": source.place(*path, "name"),
         "limit": " and ".join(source.texts(*path, *where)),
         "from": "plan" if where[0] == "plans" else "limit",
+        "min_percent": adaptive.min_percent if adaptive is not None else None,
     }
 
 
@@ -73,9 +75,13 @@ def _limit(descriptor: Descriptor, status: Status | None, course: Course, source
     where = ("plans", entries["plan"]) if entries.get("plan") in limit.plans else ("limit",)
     own = course.overrides.rates(limit.name, rule, entries["user"]) if "user" in limit.per else None
     hidden = own is None and source.hides(*path, *where)
-    values = {dimension: _value(dimension, value, course, source) for dimension, value in entries.items()}
+    values = {
+        dimension: _value(dimension, value, course, source)
+        for dimension, value in entries.items()
+        if dimension in limit.per
+    }
     told = {
-        **_told(path, source, *where),
+        **_told(path, limit, source, *where),
         **({"limit": _written(rule, own), "from": "override"} if own is not None else {}),
         "enforced": limit.enforce,
         "counted_by": values,
@@ -115,11 +121,16 @@ def _why_not(limit: RateLimit, values: dict[str, str], where: Step) -> str:
     missed = [each for each, listed in rule.when.items() if not among(each, values.get(each, ABSENT), listed)]
     if missed:
         absent = [each for each in missed if values.get(each, ABSENT) == ABSENT]
-        return f"the caller has no {absent[0]}" if absent else f"is for other callers, by {missed[0]}"
+        return _without(absent[0]) if absent else f"is for other callers, by {missed[0]}"
     if spared is not None:
         return f"the caller is exempt by {spared}"
     absent = [each for each in limit.per if values.get(each, ABSENT) == ABSENT]
     if absent:
-        return f"the caller has no {absent[0]}"
+        return _without(absent[0])
     unlimited = {"plans": "is unlimited for the plan of the caller", "override": "is unlimited by an override"}
     return unlimited.get(str(where), "is unlimited for the caller")
+
+
+def _without(dimension: str) -> str:
+    """A caller may have roles, and none that counts: it is the one that let him in."""
+    return "no role let the caller in" if dimension == "role" else f"the caller has no {dimension}"

@@ -12,7 +12,7 @@ from gatectl.rehearsal.callers import Caller
 from gatectl.rehearsal.counted import counted
 from gatectl.rehearsal.exceptions import AsRead
 from gatectl.rehearsal.forwarded import upstream
-from gatectl.rehearsal.rehearsal import Course, Rehearsal, until_stopped
+from gatectl.rehearsal.rehearsal import NO_OVERRIDES, Course, Rehearsal, until_stopped
 from gatectl.rehearsal.request import Request
 from gatectl.rehearsal.source import Source
 from gatectl.rollout.candidate import Candidate, read
@@ -34,17 +34,17 @@ def explain(
     Raises SpecError, and GatectlError when it cannot be rehearsed.
     """
     candidate = read(files)
-    found = overrides(redis_url, candidate.spec.name) if redis_url is not None else []
+    known = AsRead(overrides(redis_url, candidate.spec.name)) if redis_url is not None else NO_OVERRIDES
 
     async def rehearse() -> Course:
-        async with Rehearsal.of(candidate, [caller], state_dir, AsRead(found)) as rehearsal:
+        async with Rehearsal.of(candidate, [caller], state_dir, known) as rehearsal:
             return await rehearsal.ask(request, rehearsal.credentials[0])
 
     course = until_stopped(rehearse())
     unknown = _OFFLINE.get(course.check.decision.reason) if course.check is not None else None
     if unknown is not None:
         raise GatectlError(f"a rehearsal asks nobody, and {unknown}", 64)
-    return {**tell(course, candidate), "overrides": "held-to" if redis_url is not None else "not-read"}
+    return tell(course, candidate)
 
 
 def tell(course: Course, candidate: Candidate) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def tell(course: Course, candidate: Candidate) -> dict[str, Any]:
         "route": _route(course, route, source),
         "access": access(course, route, source),
         "limits": counted(course, source),
+        "overrides": "not-read" if course.overrides is NO_OVERRIDES else "held-to",
         "upstream": upstream(course, route, candidate, source),
         "answer": answer(course, route, source),
     }

@@ -327,6 +327,7 @@ def test_every_limit_says_what_it_allows_this_caller_or_why_it_does_not_hold(tmp
     assert [one["name"] for one in told["limits"] if not one["enforced"]] == ["shadow"]
     assert [one["name"] for one in told["limits"] if one["over"]] == ["shadow"]
     assert [one["from"] for one in told["limits"]][:3] == ["plan", "plan", "limit"]
+    assert told["limits"][0]["counted_by"] == {"user": "user:ann"}, "the plan is looked at, not counted by"
     assert told["limits"][5]["counted_by"] == {"header.x-team": "-", "attribute.tenant": "-"}
 
 
@@ -334,11 +335,22 @@ def test_a_user_is_pointed_to_his_overrides_where_a_limit_counts_by_user(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.yaml"
-    file.write_text(LIMITED + "  - {name: paid, per: [user], limit: 9/second, response_cost: {status: {5xx: 3}}}\n")
+    file.write_text(
+        LIMITED + "  - {name: paid, per: [user], limit: 9/second, response_cost: {status: {5xx: 3}}}\n"
+        "  - {name: soft, per: [user], limit: 9/second, adaptive: {target_latency: 1s}}\n"
+    )
     for caller in (Caller(user="ann"), Caller()):
         HumanView().result("explained", explained(str(file), "GET /open", caller=caller))
     known, _, nobody = capsys.readouterr().out.partition("GET /open")[2].partition("GET /open")
     assert "overrides are not read: see `gatectl limits show ann`" in known
     assert "overrides" not in nobody
+    assert "soft: 9/second, down to 10% by user" in known
     assert "only counts, and would refuse" in known
     assert "has room, and is charged for the response" in known
+
+
+def test_a_role_that_let_nobody_in_counts_for_no_limit(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(LIMITED + "  - {name: staffed, per: [user], limit: 9/second, when: {role: [staff]}}\n")
+    told = explained(str(file), "GET /open", caller=Caller(user="ann", roles=("staff",)))
+    assert {one["name"]: one["why"] for one in told["limits"]}["staffed"] == "no role let the caller in"

@@ -43,7 +43,8 @@ def _for_nobody(subject: Subject) -> Iterator[Found]:
                 yield Found(subject.limit(index), f"is for callers with a {dimension}, and no caller has one", at)
             elif dimension == "role" and routes:
                 rules = [rule for route in routes for rule in rules_of(route)]
-                open_to_any = any(route.access == "public" for route in routes) or any(r.roles is None for r in rules)
+                # on a public route nobody has a role: none let him in
+                open_to_any = any(rule.roles is None for rule in rules)
                 if not open_to_any and not any(set(values) & set(rule.roles or ()) for rule in rules):
                     shown = ", ".join(subject.shown_in("rate_limits", index, "when", dimension).values())
                     text = f"is for {shown}, whom no rule of its routes lets in as such"

@@ -108,6 +108,7 @@ def _limits(out: Console, limits: list[dict[str, Any]] | None, answer: dict[str,
         elif limit["applies"] and limit["cost"] != 1:
             outcome += f" for {limit['cost']} hits"
         source = f" ({limit['from']})" if limit["from"] != "limit" else ""
+        source += f", down to {limit['min_percent']}%" if limit["min_percent"] is not None else ""
         _below(out, mark, f"{limit['name']}: {limit['limit']}{source}{by}: {outcome}{left}", limit["place"])
 
 

@@ -52,6 +52,7 @@ CASES: dict[str, Case] = {
     "GL023": Case(
         (
             limits("name: x, per: [user], limit: 1/minute, when: {§role: [b]}"),
+            new("") + "\n" + limits("name: x, per: [user], limit: 1/minute, when: {§role: [b]}"),
             TOKENS_ONLY.replace("CLAIMS", "roles: roles")
             + ROUTE
             + limits("name: x, per: [user], limit: 1/minute, when: {§plan: [free]}"),
@@ -61,7 +62,6 @@ CASES: dict[str, Case] = {
             limits("name: x, per: [user], limit: 1/minute, when: {plan: [free]}"),
             new("", "authenticated") + "\n" + limits("name: x, per: [user], limit: 1/minute, when: {role: [b]}"),
             limits("name: x, per: [user], limit: 1/minute, when: {role: [b]}, routes: []"),
-            new("") + "\n" + limits("name: x, per: [user], limit: 1/minute, when: {role: [b]}"),
             TOKENS_ONLY.replace("CLAIMS", "plan: plan")
             + ROUTE
             + limits("name: x, per: [user], limit: 1/minute, when: {plan: [free]}"),
