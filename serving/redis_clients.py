@@ -54,12 +54,17 @@ class Sentinels(Sentinel):
     def __init__(self, location: Location, seconds: float) -> None:
         """``seconds`` bounds the question."""
         super().__init__(location.addresses, sentinel_kwargs=sentinel_options(location, seconds))  # type: ignore[no-untyped-call]  # untyped in redis-py
+        self._one_at_a_time = asyncio.Lock()
         if location.tls is not None:
             for one in self.sentinels:
                 one.connection_pool.connection_class = TlsConnection
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Address of the master, from the first Sentinel that knows one. Raises MasterNotFoundError."""
+        async with self._one_at_a_time:  # each lets go of the connections of all
+            return await self._ask(service_name)
+
+    async def _ask(self, service_name: str) -> tuple[str, int]:
         questions = [asyncio.ensure_future(cast("Awaitable[Any]", one.sentinel_masters())) for one in self.sentinels]
         try:
             for answer in asyncio.as_completed(questions):
@@ -73,8 +78,7 @@ class Sentinels(Sentinel):
             for question in questions:
                 question.cancel()
             await asyncio.gather(*questions, return_exceptions=True)
-            # those of other questions are still in use
-            await asyncio.gather(*(one.connection_pool.disconnect(inuse_connections=False) for one in self.sentinels))
+            await asyncio.gather(*(one.connection_pool.disconnect() for one in self.sentinels))
         raise MasterNotFoundError("no Sentinel knows a master of this name")
 
 
