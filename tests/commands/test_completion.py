@@ -46,7 +46,10 @@ def ask(shell: str, line: str, directory: Path) -> list[str]:
     ("shell", "line", "proposals"),
     [
         ("bash", "gatectl get r", ["routes"]),
-        *((shell, "gatectl get routes ", ["health", "tickets", "users", "customer-records"]) for shell in SHELLS),
+        *(
+            (shell, "gatectl get routes ", ["health", "tickets", "users", "customer-records", "assistant"])
+            for shell in SHELLS
+        ),
         ("zsh", "gatectl get upstreams u", ["users"]),
         ("fish", "gatectl get limits per-a", ["per-address"]),
         ("bash", "gatectl tokens mint alice --issuer ", ["staff"]),

@@ -101,7 +101,7 @@ class New:
         ]
         if not asked:
             return True
-        asks = rules.resolve("d", asked, self)
+        asks = rules.resolve(self._policy.gateway, asked, self)
         charges = engine.charges(asks)
         return engine.conclude(asks, charges, await self._store.decide(charges), fallback=False).allowed
 

@@ -248,7 +248,9 @@ async def test_hits_that_are_given_back_are_there_again_and_never_more_than_were
 
 async def test_another_process_that_remembers_a_refusal_hears_of_hits_that_are_given_back(stub, book, server, tmp_path):
     two = call(("two", "user", "alice"), hits_addend=2)
-    async with running(book(Policy(revision="r1", gateway="g", limits=LIMITS)), server.url, tmp_path / "b") as other:
+    policies = book(Policy(revision="r1", gateway="g", limits=LIMITS))
+    async with running(policies, server.url, tmp_path / "b") as channel:
+        other = rls_pb2_grpc.RateLimitServiceStub(channel)
         assert [(await other.ShouldRateLimit(two)).overall_code for _ in range(2)] == [OK, OVER]
         before = REGISTRY.get_sample_value("ratelimit_denied_again_total")
         assert (await other.ShouldRateLimit(two)).overall_code == OVER
