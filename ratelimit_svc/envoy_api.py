@@ -1,5 +1,6 @@
 """Envoy's words (envoy.service.ratelimit.v3) to ours and back. The only module that imports Envoy's protobufs."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ratelimit_svc import client_headers
+from ratelimit_svc.any_bytes import readable
 from ratelimit_svc.engine import Decision, Status
 from ratelimit_svc.policy import ABSENT, METADATA_DECISION, METADATA_DETAIL, METADATA_LIMIT, METADATA_RETRY_AFTER, Rate
 from ratelimit_svc.rules import Descriptor, Mistake
@@ -59,8 +61,10 @@ def handler(should_rate_limit: Answer) -> grpc.GenericRpcHandler:
 
 def request(message: bytes) -> Any:
     """A RateLimitRequest from what came. Raises Mistake: gRPC would make UNKNOWN and a traceback of it."""
-    try:
+    with contextlib.suppress(DecodeError):
         return rls_pb2.RateLimitRequest.FromString(message)
+    try:
+        return rls_pb2.RateLimitRequest.FromString(readable(message))
     except DecodeError:
         raise Mistake("no_request", "the message is no RateLimitRequest") from None
 

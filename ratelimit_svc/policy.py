@@ -59,6 +59,8 @@ LONGEST_LOG = 10_000
 """Requests of a limit that keeps each of them."""
 MAX_RATES = 8
 """Of one limit."""
+MAX_DESCRIPTORS = 256
+"""More than any gateway's limits on one route; one call must not hold the store for long."""
 
 
 class _Document(BaseModel):

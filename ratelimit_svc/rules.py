@@ -11,6 +11,7 @@ from ratelimit_svc.policy import (
     HEADER,
     LEASE_KEY,
     LIMIT_KEY,
+    MAX_DESCRIPTORS,
     REVISION_KEY,
     SHARED,
     STATUS_KEY,
@@ -23,8 +24,6 @@ from ratelimit_svc.policy import (
 )
 from ratelimit_svc.store import Mode, Terms
 
-MAX_DESCRIPTORS = 256
-"""More than any gateway's limits; one call must not hold the store for long."""
 LONGEST_LEASE = 128
 """Characters: the store keeps the name of every request under way."""
 MAX_HITS = 2**54

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from ext_authz.policy import is_name
 from gatectl.diagnostics import Diagnostic
 from gatectl.spec.draft import Draft, Path
+from gatectl.spec.holding import holding
 from gatectl.spec.model import RateLimit
 from gatectl.spec.model.allowance import AT_ONCE, Allowance, rate
 from gatectl.spec.names import known
-from ratelimit_svc.policy import ABSENT, fault_of
+from ratelimit_svc.policy import ABSENT, MAX_DESCRIPTORS, fault_of
 
 LONGEST_ADAPTIVE_MS = 10_000
 """Window of an adaptive limit: it is judged every second, by what the number in force has let in."""
@@ -154,9 +155,22 @@ def _reached(limit: RateLimit, by_name: Mapping[str, RateLimit]) -> set[str]:
     return found
 
 
+def crowds(draft: Draft) -> Iterator[Diagnostic]:
+    """Routes with more limits than the limiter answers a call about: it would refuse, and Envoy might let pass."""
+    limits = [limit for _, limit in draft.limits]
+    if len(limits) <= MAX_DESCRIPTORS:
+        return
+    for index, route in draft.routes:
+        if len(holding(limits, route.name)) > MAX_DESCRIPTORS:
+            message = f'route "{draft.shown("routes", index, "name")}" has more than {MAX_DESCRIPTORS} rate limits'
+            yield Diagnostic(
+                "GC0108", message, draft.tree.find(("routes", index)).at, "say in their `routes` where each holds"
+            )
+
+
 def _wrong(draft: Draft, index: int, path: Path, message: str, hint: str | None = None) -> Diagnostic:
     node = draft.tree.find(("rate_limits", index, *path))
     return Diagnostic("GC0108", f"{title(draft, index)} {message}", node.at, hint)
 
 
-CHECKS = (references, numbers, callers, replacements)
+CHECKS = (references, numbers, callers, replacements, crowds)

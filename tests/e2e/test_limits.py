@@ -166,7 +166,7 @@ def seconds_until(gateway: Gateway, headers: dict[str, str], status: int) -> flo
     return time.monotonic() - started
 
 
-Step = tuple[str | None, str, dict[str, str], int]
+Step = tuple[str | None, str, dict[str, str | bytes], int]
 """A user or None, what follows the route's prefix, headers, and the status that is expected."""
 STEPS: dict[str, list[Step]] = {
     "several": [(None, "status/204", {}, status) for status in (204, 204, 429)],
@@ -181,6 +181,7 @@ STEPS: dict[str, list[Step]] = {
         ("alice", "status/204", {"x-team": "blue"}, 204),
         ("bob", "status/204", {"x-team": "blue"}, 429),
         ("alice", "status/204", {}, 204),
+        *(("bob", "status/204", {"x-team": value}, status) for value in (b"\xff", b"\xc3") for status in (204, 429)),
         ("carol", "status/204", {}, 429),  # neither has a tenant or says a team
     ],
     "shadow": [(None, "status/204", {}, 204)],

@@ -153,3 +153,13 @@ def test_the_identity_headers_cannot_be_set_by_a_route(tmp_path: Path) -> None:
 
 def test_the_scaffold_is_a_spec(tmp_path: Path) -> None:
     assert spec(tmp_path, scaffold()).name == "my-gateway"
+
+
+def test_a_route_has_no_more_limits_than_the_limiter_answers_a_call_about(tmp_path: Path) -> None:
+    def found(count: int) -> list[str]:
+        limits = [{"name": f"l{number}", "per": ["user"], "limit": "5/minute"} for number in range(count)]
+        return mistakes(tmp_path, text(rate_limits=limits, routes=[route("a", {"path": "/a"})]))
+
+    assert found(256) == []
+    [crowded] = found(257)
+    assert 'error[GC0108] route "a" has more than 256 rate limits' in crowded

@@ -24,7 +24,7 @@ from ratelimit_svc.redis.node import Node
 from serving.policies import PolicyBook
 from serving.redis_location import parse
 from serving.settings import Values
-from serving.worker import Worker
+from serving.worker import GRPC_OPTIONS, Worker
 
 
 def _programs() -> dict[str, str]:
@@ -141,7 +141,7 @@ def book(tmp_path: Path) -> Callable[[Policy], PolicyBook[Policy]]:
 @contextlib.asynccontextmanager
 async def channel_to(worker: Worker[Any], values: Values, policies: PolicyBook[Any]) -> AsyncIterator[grpc.aio.Channel]:
     """A service's server in this process, and a channel to it."""
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=GRPC_OPTIONS)
     async with worker.opened(values, policies) as register:
         register(server)
         port = server.add_insecure_port("127.0.0.1:0")

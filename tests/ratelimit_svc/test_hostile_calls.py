@@ -12,6 +12,7 @@ from envoy.service.ratelimit.v3 import rls_pb2
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ratelimit_svc.any_bytes import readable
 from ratelimit_svc.envoy_api import SERVICE, varint
 from ratelimit_svc.policy import Policy
 from tests.ratelimit_svc import test_grpc
@@ -152,7 +153,7 @@ async def outcome(send: Send, sent: bytes) -> list[int] | grpc.StatusCode:
     except grpc.aio.AioRpcError as error:
         return error.code()
     codes = [status.code for status in answer.statuses]
-    assert len(codes) == len(rls_pb2.RateLimitRequest.FromString(sent).descriptors)
+    assert len(codes) == len(rls_pb2.RateLimitRequest.FromString(readable(sent)).descriptors)
     assert set(codes) <= {OK, OVER}
     assert answer.overall_code == (OVER if OVER in codes else OK)
     return codes
@@ -208,3 +209,22 @@ async def test_bytes_of_any_kind_get_a_clear_answer_or_an_error(
         sent = sent[:at] + instead + sent[at + gone :]
     told = await outcome(send, sent)
     assert isinstance(told, list) or told in CLEAR
+
+
+async def test_a_value_that_is_no_text_is_counted_as_any_other(send: Send, kind: str) -> None:
+    run = f" {next(_calls)}"
+    call = rls_pb2.RateLimitRequest(
+        domain="g", descriptors=[Asked("three", "??", None, False, None, None, b"").message(kind, run)]
+    ).SerializeToString()
+
+    async def code(value: bytes) -> int:
+        return Response.FromString(await send(call.replace(b"??", value))).overall_code
+
+    assert [await code(b"\xff\xfe") for _ in range(4)] == [OK, OK, OK, OVER]
+    assert [await code(b"\xff\xff"), await code(b"\xc3\xa9")] == [OK, OK]
+
+
+async def test_a_call_of_any_length_is_answered(send: Send, kind: str) -> None:
+    many = [Asked("three", "x" * 100_000 + str(number), None, False, None, None, b"") for number in range(200)]
+    call = rls_pb2.RateLimitRequest(domain="g", descriptors=[one.message(kind, "") for one in many])
+    assert await outcome(send, call.SerializeToString()) == [OK] * 200

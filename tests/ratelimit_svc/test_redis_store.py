@@ -12,11 +12,11 @@ from prometheus_client import REGISTRY
 from ratelimit_svc.algorithms import ALGORITHMS
 from ratelimit_svc.fallback import Fallback
 from ratelimit_svc.local_store import LocalStore
-from ratelimit_svc.policy import BUCKETS
+from ratelimit_svc.policy import BUCKETS, MAX_DESCRIPTORS
 from ratelimit_svc.redis import open_store as store_at
 from ratelimit_svc.redis import script
 from ratelimit_svc.redis.exchange import connect
-from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS
+from ratelimit_svc.rules import MAX_HITS
 from ratelimit_svc.store import Charge, StoreUnavailableError, Terms
 from serving.redis_location import parse
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratelimit_svc.keys import counted_network
-from ratelimit_svc.policy import Adaptive, Limit, Policy, Rate, ResponseCost
-from ratelimit_svc.rules import MAX_DESCRIPTORS, MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
+from ratelimit_svc.policy import MAX_DESCRIPTORS, Adaptive, Limit, Policy, Rate, ResponseCost
+from ratelimit_svc.rules import MAX_HITS, Ask, Counter, Descriptor, Mistake, NotLoaded, ask_of, resolve
 from tests.ratelimit_svc.conftest import a_limit
 
 MINUTE = 60_000
