@@ -39,7 +39,8 @@ def readable(message: bytes) -> bytes:
     for descriptor in request.descriptors:
         for entry in descriptor.entries:
             entry.key, entry.value = _text(entry.key), _text(entry.value)
-    return request.SerializeToString()
+    made: bytes = request.SerializeToString()
+    return made
 
 
 def _text(raw: bytes) -> bytes:
