@@ -238,7 +238,7 @@ Both proxies are the same binary in front of the same backend process, in one ru
   of its own on the same machine; the median of {len(limits[0].together)} rounds. Unbatched: a round trip for each
   call.
 - **distinct values**: values that are asked about once, many in a call, kind after kind in one process with its usual
-  settings, and what `ps` tells of it, the client of the benchmark included. Every key in Redis had a time to live.
+  settings, and what `ps` tells of it, the asking client included. Every key in Redis had a time to live.
 
 ## How
 
