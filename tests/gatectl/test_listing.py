@@ -92,14 +92,16 @@ rate_limits:
   - {name: usual, per: [user], limit: 20/second, adaptive: {target_latency: 1s}}
   - {name: own, per: [user], limit: 20/second, adaptive: {target_latency: 1s, min_percent: 25}}
   - {name: fixed, per: [user], limit: 20/second}
+  - {name: planned, per: [user], limit: 9/hour, plans: {pro: [20/second, 99/day], all: unlimited}}
 """
     )
     found = listing([str(path)], "limits")
-    assert [one["adaptive"] and one["adaptive"]["min_percent"] for one in found] == [10, 25, None]
+    assert [one["adaptive"] and one["adaptive"]["min_percent"] for one in found] == [10, 25, None, None]
     HumanView().result("limits", found)
     shown = capsys.readouterr().out.splitlines()[1:]
     assert [line.split("user")[0].strip().split("  ")[-1] for line in shown] == [
         "20/second, down to 10%",
         "20/second, down to 25%",
         "20/second",
+        "9/hour; pro: 20/second and 99/day; all: unlimited",
     ]

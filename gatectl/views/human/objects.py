@@ -50,7 +50,7 @@ def _limits(out: Console, data: list[dict[str, Any]]) -> None:
     rows = (
         (
             one["name"],
-            _allowed(one["limit"]) + _adapts(one["adaptive"]),
+            _numbers(one) + _adapts(one["adaptive"]),
             "+".join(one["per"]),
             one["algorithm"],
             _words(one["routes"]),
@@ -59,6 +59,12 @@ def _limits(out: Console, data: list[dict[str, Any]]) -> None:
         for one in data
     )
     _table(out, "NAME LIMIT PER ALGORITHM ROUTES PLACE", rows)
+
+
+def _numbers(limit: dict[str, Any]) -> str:
+    """What everybody may have, and who has one of the plans."""
+    plans = (f"{plan}: {_allowed(allowed)}" for plan, allowed in limit["plans"].items())
+    return "; ".join((_allowed(limit["limit"]), *plans))
 
 
 def _allowed(limit: str | list[str]) -> str:
