@@ -227,6 +227,15 @@ class Descriptor:
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """What an address may send on routes with limits while the limiter gives no answer. ``filter``: its name."""
+
+    filter: str
+    requests: int
+    window_ms: int
+
+
+@dataclass(frozen=True)
 class Route:
     """One route of Envoy, with what ext_authz and the limiter are told when it matches."""
 
@@ -271,8 +280,8 @@ class Snapshot:
     """Lower-case request headers that may carry a credential. ext_authz is shown these, and those of the next field."""
     condition_headers: tuple[str, ...]
     """Lower-case request headers that access rules look at."""
-    fail_closed_limits: bool
-    """Refuse when the limiter cannot answer."""
+    unjudged: Unjudged | None
+    """None: nothing passes while the limiter gives no answer."""
     address_limit: AddressLimit | None
     authz: authz.Policy
     limits: limits.Policy

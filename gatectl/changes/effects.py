@@ -10,6 +10,7 @@ from gatectl.changes.openings import Opening, openings
 from gatectl.changes.reach import Routing
 from gatectl.changes.resources import Contents
 from gatectl.changes.tls import tls_openings
+from gatectl.compiler.names import UNJUDGED
 
 _CORS = "envoy.filters.http.cors"
 _ADDRESSES = "envoy.filters.http.local_ratelimit"
@@ -44,7 +45,8 @@ def effects(before: Contents | None, after: Contents, *, nameless: bool = False)
         *limit_openings(before.limits, after.limits, was, now),
         *_listener(before, after),
         *tls_openings(before, after),
-        *_addresses(_address_limit(before), _address_limit(after)),
+        *_addresses(_bucket(before, _ADDRESSES), _bucket(after, _ADDRESSES)),
+        *_unjudged(_bucket(before, UNJUDGED), _bucket(after, UNJUDGED)),
         *_browsers(was, now),
     )
     found = (*_cuts(before, after), *(Effect("opens-access", *one) for one in dict.fromkeys(opened)))
@@ -75,10 +77,19 @@ def _addresses(was: dict[str, Any], now: dict[str, Any]) -> Iterator[Opening]:
     if not now:
         yield "abuse", "no limit holds an address any more"
         return
+    if _is_larger(was, now):
+        yield "abuse", "an address may send more than before, at once or over time"
+
+
+def _unjudged(was: dict[str, Any], now: dict[str, Any]) -> Iterator[Opening]:
+    if was and now and _is_larger(was, now):  # from refusing to letting pass is an opening of the limits
+        yield "rate limiting", "an address may send more than before while the limiter gives no answer"
+
+
+def _is_larger(was: dict[str, Any], now: dict[str, Any]) -> bool:
     old, new = was["descriptors"][0]["token_bucket"], now["descriptors"][0]["token_bucket"]
     per_second = [one["tokens_per_fill"] / float(one["fill_interval"].removesuffix("s")) for one in (old, new)]
-    if new["max_tokens"] > old["max_tokens"] or per_second[1] > per_second[0]:
-        yield "abuse", "an address may send more than before, at once or over time"
+    return bool(new["max_tokens"] > old["max_tokens"] or per_second[1] > per_second[0])
 
 
 def _browsers(was: Routing, now: Routing) -> Iterator[Opening]:
@@ -95,10 +106,10 @@ def _trusted_hops(contents: Contents) -> int:
     return int(manager.get("xff_num_trusted_hops", 0))
 
 
-def _address_limit(contents: Contents) -> dict[str, Any]:
-    """Envoy's limit for each address; empty when there is none."""
+def _bucket(contents: Contents, filter_name: str) -> dict[str, Any]:
+    """One of Envoy's limits for each address; empty when there is none."""
     manager = contents.listener["filter_chains"][0]["filters"][-1]["typed_config"]
-    return next((dict(one["typed_config"]) for one in manager["http_filters"] if one["name"] == _ADDRESSES), {})
+    return next((dict(one["typed_config"]) for one in manager["http_filters"] if one["name"] == filter_name), {})
 
 
 def _cors(routing: Routing) -> dict[str, dict[str, set[str]]]:

@@ -2,7 +2,7 @@
 
 from gatectl.compiler.abuse import compile_address_limit
 from gatectl.compiler.access import compile_access, condition_headers
-from gatectl.compiler.limits import compile_limits
+from gatectl.compiler.limits import compile_limits, compile_unjudged
 from gatectl.compiler.routes import compile_virtual_hosts
 from gatectl.compiler.tls import compile_listener_tls
 from gatectl.compiler.upstreams import compile_upstreams
@@ -32,7 +32,7 @@ def compile_spec(spec: Spec) -> Snapshot:
         virtual_hosts=compile_virtual_hosts(spec),
         credential_headers=("authorization", *(_key_headers(api_keys) if api_keys else ())),
         condition_headers=condition_headers(authz),
-        fail_closed_limits=spec.rate_limiting.when_redis_is_away == "deny",
+        unjudged=compile_unjudged(spec.rate_limiting),
         address_limit=compile_address_limit(spec.abuse),
         authz=authz,
         limits=compile_limits(spec),

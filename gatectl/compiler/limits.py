@@ -6,9 +6,10 @@ Both sides of a descriptor are made here: a name that Envoy sent and the limiter
 from collections.abc import Mapping
 
 from ext_authz import policy as authz
-from gatectl.snapshot import Descriptor, DescriptorEntry
+from gatectl.compiler.names import UNJUDGED
+from gatectl.snapshot import Descriptor, DescriptorEntry, Unjudged
 from gatectl.spec.holding import holding
-from gatectl.spec.model import Adaptive, RateLimit, ResponseCost, Route, Spec
+from gatectl.spec.model import Adaptive, RateLimit, RateLimiting, ResponseCost, Route, Spec
 from gatectl.spec.model.allowance import Allowances, rate
 from ratelimit_svc import policy as limits
 
@@ -109,6 +110,17 @@ def descriptors(spec: Spec, route: Route) -> tuple[Descriptor, ...]:
 def replaced_headers(spec: Spec, route: Route) -> tuple[str, ...]:
     """Headers of the upstream's responses that the limiter's stand in for."""
     return _ONE_NUMBER if any(limit.enforce for limit in holding(spec.rate_limits, route.name)) else ()
+
+
+def compile_unjudged(settings: RateLimiting) -> Unjudged | None:
+    """What passes while the limiter gives no answer. It may be a flood that keeps it from answering."""
+    rate = settings.unjudged_per_address
+    return Unjudged(UNJUDGED, rate.requests, rate.window_ms) if settings.when_redis_is_away == "allow" else None
+
+
+def filters_with_limits(spec: Spec, route: Route) -> tuple[str, ...]:
+    """The filters that work on a route because it has limits."""
+    return (UNJUDGED,) if compile_unjudged(spec.rate_limiting) and holding(spec.rate_limits, route.name) else ()
 
 
 def _told_of_the_end(limit: RateLimit) -> bool:

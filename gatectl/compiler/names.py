@@ -33,6 +33,10 @@ def admission_control_id(upstream: str) -> str:
     return f"admission-control-{upstream}"
 
 
+UNJUDGED = "without-limiter"
+"""Envoy's filter that holds addresses while the limiter gives no answer."""
+
+
 def route_id(route: str) -> str:
     """What Envoy and ext_authz call a route: its name, which the spec keeps unique."""
     return route

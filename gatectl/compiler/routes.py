@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from gatectl.compiler.limits import descriptors, replaced_headers
+from gatectl.compiler.limits import descriptors, filters_with_limits, replaced_headers
 from gatectl.compiler.names import cluster_id, route_id
 from gatectl.compiler.upstreams import filters_of
 from gatectl.snapshot import Cors, HeaderMatch, PathMatch, Retry, Rewrite, Route, VirtualHost
@@ -61,7 +61,7 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
         response_headers_set=_pairs(route.response_headers.set),
         response_headers_remove=(*route.response_headers.remove, *replaced_headers(spec, route)),
         cors=_cors(cors) if cors else None,
-        own_filters=filters_of(route.upstream, upstream),
+        own_filters=(*filters_with_limits(spec, route), *filters_of(route.upstream, upstream)),
         descriptors=descriptors(spec, route),
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gatectl.compiler.names import UNJUDGED
 from gatectl.importing.envoy_address_limit import address_limit_of
 from gatectl.importing.envoy_dump import Dump, Item, Notes, span
 from gatectl.importing.envoy_overload import Spared, spared_by
@@ -12,7 +13,7 @@ _TIMES = {
     "request_headers_timeout": "request_headers_timeout",
     "request_timeout": "request_timeout",
 }
-_KNOWN = {"ext_authz", "ratelimit", "router", "cors", "body_size_limit", "request_trailers"}
+_KNOWN = {"ext_authz", "ratelimit", "router", "cors", "body_size_limit", "request_trailers", UNJUDGED}
 """HTTP filters that every gateway has, by the end of their name."""
 
 

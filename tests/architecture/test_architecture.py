@@ -126,7 +126,9 @@ def test_every_filter_has_a_template_and_stands_in_a_golden() -> None:
     golden = (ROOT / "tests" / "golden" / "everything" / "bundle" / "envoy" / "lds.json").read_text()
     assert kinds == templates
     assert len(FILTERS) == len(kinds)
-    assert [kind for kind in kinds if f".filters.http.{kind}" not in golden] == []
+    ours = {"without_limiter"}  # is of a kind that stands there already
+    assert [kind for kind in kinds - ours if f".filters.http.{kind}" not in golden] == []
+    assert [kind for kind in ours if f'"{kind.replace("_", "-")}"' not in golden] == []
 
 
 def test_templates_leave_whole_leaves_only() -> None:

@@ -109,6 +109,14 @@ def test_a_killed_limiter_lets_requests_pass_when_the_gateway_allows_it_and_come
     until(lambda: "x-ratelimit-limit" in gateway.get("/healthz").headers)
 
 
+def test_while_the_limiter_gives_no_answer_an_address_gets_little_through(gateway: Gateway) -> None:
+    with stopped(pids_of(gateway, "ratelimit_svc")), ThreadPoolExecutor(max_workers=60) as pool:
+        statuses = list(pool.map(lambda _: status(gateway, "/counted"), range(60)))
+    assert statuses.count(404) + statuses.count(429) == 60
+    assert 20 <= statuses.count(404) <= 45, "20 at once, and 20 more each second"
+    until(lambda: "x-ratelimit-limit" in gateway.get("/healthz").headers)
+
+
 def test_without_redis_known_keys_work_unknown_ones_are_undecided_and_limits_go_on_locally(gateway: Gateway) -> None:
     assert status(gateway, "/api/v1/tickets", "alice") == 200
     with stopped(pids_of(gateway, "valkey-server")):

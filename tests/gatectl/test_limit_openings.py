@@ -1,12 +1,16 @@
 """What a change of a limit lets through, and what only narrows it."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gatectl.changes.effects import effects
 from gatectl.changes.limits import limit_openings
+from gatectl.changes.resources import contents
 from ratelimit_svc.policy import Limit, Policy, Rate
+from tests.gatectl.specs import bundle
 
 NOWHERE = SimpleNamespace(routes={})
 ANOTHER_WAY = "it counts in another way, and starts from zero"
@@ -100,3 +104,14 @@ def test_what_holds_for_all_limits_opens_something_only_where_there_are_some(
     before = {"on_store_failure": "deny", "ipv4_prefix": 24}
     opened = list(limit_openings(of(before, limit), of(before | now, limit), NOWHERE, NOWHERE))
     assert opened == ([("rate limiting", told)] if told else [])
+
+
+def test_what_passes_while_the_limiter_gives_no_answer_is_told_when_it_grows(tmp_path: Path) -> None:
+    def opened(*rates: str) -> list[str]:
+        was, now = (contents(bundle(tmp_path, rate_limiting={"unjudged_per_address": rate})) for rate in rates)
+        return [one.message for one in effects(was, now) if one.kind == "opens-access"]
+
+    assert opened("20/second", "21/second") == [
+        "an address may send more than before while the limiter gives no answer"
+    ]
+    assert opened("20/second", "19/second") == []

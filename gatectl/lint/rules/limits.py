@@ -189,7 +189,7 @@ RULES: tuple[Rule, ...] = (
         "security",
         2,
         "limits fail open",
-        "Without Redis each service process counts for itself; without ratelimit_svc nobody counts at all.",
+        "Without Redis each service process counts for itself; without ratelimit_svc Envoy lets some pass by address.",
         "Write `rate_limiting: {when_redis_is_away: deny}` where a limit protects more than it costs to be away.",
         _fails_open,
     ),

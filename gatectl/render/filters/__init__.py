@@ -13,6 +13,7 @@ from gatectl.render.filters import (
     ratelimit,
     request_trailers,
     router,
+    without_limiter,
 )
 from gatectl.snapshot import Snapshot
 
@@ -22,6 +23,7 @@ FILTERS: tuple[Callable[[Snapshot], dict[str, Any] | Sequence[dict[str, Any]] | 
     body_size_limit.render,  # before anything is asked about a request that is refused anyway
     ext_authz.render,  # who is calling, and may they?
     ratelimit.render,  # after ext_authz: limits count by who is calling
+    without_limiter.render,  # knows by now whether the limiter has answered
     admission_control.render,  # sees what becomes of a request, but not what is refused behind it
     adaptive_concurrency.render,  # measures the upstream and nothing else
     request_trailers.render,  # what the headers have lost already

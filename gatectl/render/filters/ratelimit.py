@@ -11,4 +11,4 @@ CLUSTER = "ratelimit_svc"
 
 def render(snapshot: Snapshot) -> dict[str, Any]:
     """Always there, so that adding a limit changes routes only, and cuts no connection."""
-    return fill("filters/ratelimit", cluster=CLUSTER, domain=snapshot.name, fail_closed=snapshot.fail_closed_limits)
+    return fill("filters/ratelimit", cluster=CLUSTER, domain=snapshot.name, fail_closed=snapshot.unjudged is None)

@@ -13,7 +13,8 @@ _SHORTEST_WINDOW_MS = 50
 """Envoy refuses a token bucket that is filled more often."""
 
 
-def _bucket(rate: Rate) -> Rate:
+def bucket(rate: Rate) -> Rate:
+    """What a bucket of Envoy can hold each address to."""
     if not 1 <= rate.requests <= _MOST_REQUESTS or rate.window_ms < _SHORTEST_WINDOW_MS:
         raise PydanticCustomError("malformed", "1 to 1000000 requests in 50ms or more are needed, such as 200/second")
     return rate
@@ -27,7 +28,7 @@ class Abuse(Section):
     is for, such as that of a health checker.
     """
 
-    requests_per_address: Omittable[Annotated[RateField, AfterValidator(_bucket)]] = None
+    requests_per_address: Omittable[Annotated[RateField, AfterValidator(bucket)]] = None
     """What each Envoy takes from an address, whoever calls; at first it may come at once. Default: any number."""
     slow_after: Annotated[int, Field(ge=1, le=100_000)] = 10
     refuse_after: Annotated[int, Field(ge=1, le=100_000)] = 50

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from gatectl.fields import Duration, Name, Omittable, Size, Text, TimeZone, said
+from gatectl.fields import Duration, Name, Omittable, Rate, RateField, Size, Text, TimeZone, said
+from gatectl.spec.model.abuse import bucket
 from gatectl.spec.model.allowance import AllowancesField
 from gatectl.spec.model.section import Section
 from ratelimit_svc.policy import Algorithm as LimitAlgorithm
@@ -100,3 +101,5 @@ class RateLimiting(Section):
     """Bits of a client's address that are counted by."""
     time_zone: TimeZone = "UTC"
     """When a calendar day, week or month of a quota begins."""
+    unjudged_per_address: Annotated[RateField, AfterValidator(bucket)] = Rate(20, 1000)
+    """What an address may send to routes with limits while ratelimit_svc gives no answer; with ``deny`` nothing."""
