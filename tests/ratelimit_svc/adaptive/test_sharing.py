@@ -122,8 +122,10 @@ async def test_an_interval_is_decided_once_whoever_offers(redis: Client, gateway
         replica.note("a", BAD)
         await replica.exchange(gateway, {"a": LAW})
     await next_interval(redis)
-    await asyncio.gather(*(replica.exchange(gateway, {"a": LAW}) for replica in replicas))
-    levels = {replica.level("a", LAW) for replica in replicas}
+    for _ in range(10):  # an offer that comes an interval late is none, and its process hears of another the next time
+        await asyncio.gather(*(replica.exchange(gateway, {"a": LAW}) for replica in replicas))
+        if len(levels := {replica.level("a", LAW) for replica in replicas}) == 1:
+            break
     assert levels == {step(LAW, State(), BAD)[0].level}
 
 
