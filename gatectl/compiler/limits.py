@@ -3,12 +3,11 @@
 Both sides of a descriptor are made here: a name that Envoy sent and the limiter did not know would be no limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ext_authz import policy as authz
 from gatectl.compiler.names import UNJUDGED
 from gatectl.snapshot import Descriptor, DescriptorEntry, Unjudged
-from gatectl.spec.holding import holding
 from gatectl.spec.model import Adaptive, RateLimit, RateLimiting, ResponseCost, Route, Spec
 from gatectl.spec.model.allowance import Allowances, rate
 from ratelimit_svc import policy as limits
@@ -97,19 +96,19 @@ def _adaptive(wanted: Adaptive) -> limits.Adaptive:
     )
 
 
-def descriptors(spec: Spec, route: Route) -> tuple[Descriptor, ...]:
-    """One descriptor for each limit that applies to ``route``, and for each that looks at what becomes of a request one
-    more for its end; the revision is added when rendering.
+def descriptors(spec: Spec, route: Route, held: Sequence[RateLimit]) -> tuple[Descriptor, ...]:
+    """One descriptor for each limit that is ``held`` on ``route``, and for each that looks at what becomes of a request
+    one more for its end; the revision is added when rendering.
     """
-    applying = [(limit, _entries(spec, limit, route)) for limit in holding(spec.rate_limits, route.name)]
+    applying = [(limit, _entries(spec, limit, route)) for limit in held]
     asked = [Descriptor(entries, hits=_hits(limit, route)) for limit, entries in applying]
     ended = [Descriptor((*entries, *_ENDED), ended=True) for limit, entries in applying if _told_of_the_end(limit)]
     return (*asked, *ended)
 
 
-def replaced_headers(spec: Spec, route: Route) -> tuple[str, ...]:
-    """Headers of the upstream's responses that the limiter's stand in for."""
-    return _ONE_NUMBER if any(limit.enforce for limit in holding(spec.rate_limits, route.name)) else ()
+def replaced_headers(held: Sequence[RateLimit]) -> tuple[str, ...]:
+    """Headers of the upstream's responses that the limiter's stand in for, where these limits are held."""
+    return _ONE_NUMBER if any(limit.enforce for limit in held) else ()
 
 
 def compile_unjudged(settings: RateLimiting) -> Unjudged | None:
@@ -118,9 +117,10 @@ def compile_unjudged(settings: RateLimiting) -> Unjudged | None:
     return Unjudged(UNJUDGED, rate.requests, rate.window_ms) if settings.when_redis_is_away == "allow" else None
 
 
-def filters_with_limits(spec: Spec, route: Route) -> tuple[str, ...]:
-    """The filters that work on a route because it has limits."""
-    return (UNJUDGED,) if compile_unjudged(spec.rate_limiting) and holding(spec.rate_limits, route.name) else ()
+def filters_with_limits(settings: RateLimiting, held: Sequence[RateLimit]) -> tuple[str, ...]:
+    """The filters that work on a route because limits are held there."""
+    unjudged = compile_unjudged(settings)
+    return (unjudged.filter,) if unjudged is not None and held else ()
 
 
 def _told_of_the_end(limit: RateLimit) -> bool:

@@ -8,6 +8,7 @@ from gatectl.compiler.names import cluster_id, route_id
 from gatectl.compiler.upstreams import filters_of
 from gatectl.snapshot import Cors, HeaderMatch, PathMatch, Retry, Rewrite, Route, VirtualHost
 from gatectl.spec import model
+from gatectl.spec.holding import holding
 
 ANY_HOST = ANY_ORIGIN = "*"
 
@@ -42,6 +43,7 @@ def _pick(routes: Sequence[Route], indices: Sequence[int]) -> tuple[Route, ...]:
 
 def _route(spec: model.Spec, route: model.Route) -> Route:
     upstream = spec.upstreams[route.upstream]
+    held = holding(spec.rate_limits, route.name)
     cors = route.cors or spec.cors
     methods = route.match.methods
     if methods and cors and "OPTIONS" not in methods:
@@ -59,10 +61,10 @@ def _route(spec: model.Spec, route: model.Route) -> Route:
         request_headers_set=_pairs(route.request_headers.set),
         request_headers_remove=route.request_headers.remove,
         response_headers_set=_pairs(route.response_headers.set),
-        response_headers_remove=(*route.response_headers.remove, *replaced_headers(spec, route)),
+        response_headers_remove=(*route.response_headers.remove, *replaced_headers(held)),
         cors=_cors(cors) if cors else None,
-        own_filters=(*filters_with_limits(spec, route), *filters_of(route.upstream, upstream)),
-        descriptors=descriptors(spec, route),
+        own_filters=(*filters_with_limits(spec.rate_limiting, held), *filters_of(route.upstream, upstream)),
+        descriptors=descriptors(spec, route, held),
     )
 
 

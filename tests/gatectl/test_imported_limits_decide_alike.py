@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gatectl.compiler.limits import compile_limits, descriptors
 from gatectl.diagnostics import SpecError
 from gatectl.importing.ratelimit import import_ratelimit
+from gatectl.spec.holding import holding
 from gatectl.spec.load import load
 from gatectl.spec.model import Spec
 from ratelimit_svc import engine, rules
@@ -97,7 +98,7 @@ class New:
                 ),
                 1,
             )
-            for descriptor in descriptors(self._spec, route)
+            for descriptor in descriptors(self._spec, route, holding(self._spec.rate_limits, route.name))
         ]
         if not asked:
             return True
