@@ -132,26 +132,21 @@ def put(server, process, *records, unwanted=()):
     written.put(server.url, process.gateway, records, unwanted)
 
 
+async def in_turn(one, other):
+    """Whether four requests are let in, which two processes get in turn."""
+    return [await process.admits() for process in (one, other, one, other)]
+
+
 async def test_an_override_and_a_restart_hold_in_every_process_after_its_next_look(server, processes):
     one, other = processes
     for each in processes:
         await each.look()
-    assert [await one.admits(), await other.admits(), await one.admits(), await other.admits()] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert await in_turn(one, other) == [True, True, False, False]
     raised = written.override("a", LIMIT, "alice", ["4/minute"], "1h", "a test")
     put(server, one, raised)
     for each in processes:
         await each.look()
-    assert [await one.admits(), await other.admits(), await one.admits(), await other.admits()] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert await in_turn(one, other) == [True, True, False, False]
     held = written.held_to({"a": LIMIT}, [raised], None)
     assert written.left(server.url, one.gateway, "alice", None, held, {}) == {"a": [0]}
     put(server, one, written.restart("a", "alice"), unwanted=[raised.field])
@@ -160,12 +155,7 @@ async def test_an_override_and_a_restart_hold_in_every_process_after_its_next_lo
     assert written.left(server.url, one.gateway, "alice", "pro", held, restarts) == {"a": [5]}
     for each in processes:
         await each.look()
-    assert [await one.admits(), await other.admits(), await one.admits(), await other.admits()] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert await in_turn(one, other) == [True, True, False, False]
     assert written.overrides(server.url, one.gateway) == []
     assert set(written.restarts_of(server.url, one.gateway, "alice")) == {"a"}
     assert 2 * POLL_SECONDS <= 1, "it is promised within a second"

@@ -17,12 +17,10 @@ SpecFiles = Annotated[
     list[str] | None,
     typer.Option("--file", "-f", help="Spec that names gateway and limits, when none runs here.", metavar="FILE"),
 ]
-Names = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--limit", help="A limit that counts by user; repeatable.", metavar="NAME", autocompletion=completion.limits
-    ),
-]
+_LIMIT = typer.Option(
+    "--limit", help="A limit that counts by user; repeatable.", metavar="NAME", autocompletion=completion.limits
+)
+Names = Annotated[list[str] | None, _LIMIT]
 
 
 def set_(
@@ -33,12 +31,7 @@ def set_(
             help="As in the spec: 500/minute, several of them, '5 at once', or unlimited.", metavar="RATE..."
         ),
     ],
-    limit: Annotated[
-        list[str],
-        typer.Option(
-            "--limit", help="A limit that counts by user; repeatable.", metavar="NAME", autocompletion=completion.limits
-        ),
-    ],
+    limit: Annotated[list[str], _LIMIT],
     ends: Annotated[str | None, typer.Option("--for", help="Until then; else for good.", metavar="DURATION")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for the list.", metavar="TEXT")] = None,
     files: SpecFiles = None,
